@@ -1,0 +1,1 @@
+"""Types, errors, located YAML, random streams, digests, runs, plug-ins, words."""
