@@ -148,10 +148,11 @@ def problem(document: LocatedDocument, detail: ErrorDetails, known: Sequence[str
     elif kind == "missing":
         what, mend = "required, but not given", "Add it."
     else:
-        shown = "" if isinstance(given, dict | list) else f", got {_short(given)}"
-        message = detail["msg"].removeprefix("Value error, ")
-        message = message.removeprefix("Input should be ")
-        what = message if message != detail["msg"] and kind == "value_error" else f"must be {message}{shown}"
+        # What stands where a key's name is wanted may be the key itself.
+        secret = bool(path) and str(path[-1]) == "key"
+        shown = "" if secret or isinstance(given, dict | list) else f", got {_short(given)}"
+        message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        what = message if kind == "value_error" else f"must be {message}{shown}"
         mend = str((detail.get("ctx") or {}).get("mend", "")) or _mend(detail)
     return RecipeError(what, where=f"{document.where(path)} {name}".strip(), mend=mend)
 

@@ -58,6 +58,8 @@ def load(seam: str, name: str) -> Any:
     try:
         return entries[name].load()
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("sazon."):
+            raise
         raise lacking(error.name or str(error), purpose=f"{seam} {name!r}") from error
 
 

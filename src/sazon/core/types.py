@@ -106,9 +106,15 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Digest of ids, inputs, targets and groups, in order."""
+        """Digest of every field of every example, in order."""
         rows = self.examples
-        return digest.of_text(*(s for e in rows for s in (e.id, e.input, e.target, e.group or "")))
+        return digest.of_text(
+            *(
+                field or ""
+                for e in rows
+                for field in (e.id, e.input, e.target, e.group, e.subject, e.site, e.sensitivity, e.language)
+            )
+        )
 
     def select(self, indices: Iterable[int], *, split: Split | None = None) -> Dataset:
         """The examples at `indices`, in that order."""

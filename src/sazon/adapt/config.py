@@ -1,0 +1,37 @@
+"""The section `adapt:` of a recipe: defaults for every candidate that is trained."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Switch = Literal["auto", True, False]
+
+
+class Budget(BaseModel):
+    """How long training may take; turned once into optimiser steps, which are recorded."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    minutes: float = Field(gt=0, le=24 * 60)
+    """Wall-clock minutes on this machine."""
+
+
+class AdaptConfig(BaseModel):
+    """Defaults; an option under a candidate's own name has the last word."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    budget: Budget | None = None
+    """Time for each fine-tuned candidate; None: its epochs decide."""
+    label_names: Switch = "auto"
+    """Use label names and descriptions as training rows: auto does when there are few rows."""
+    refit: bool = True
+    """After choices are made on validation, train once more on fit and validation together."""
+    max_length: int | None = Field(default=None, ge=8, le=8192)
+    """Tokens kept of a text when fine-tuning; None: enough for 99.5 % of the training texts."""
+
+    def defaults_for(self, kind: type[BaseModel]) -> dict[str, Any]:
+        """Those of these defaults that were set and that a technique's options know."""
+        return {k: getattr(self, k) for k in self.model_fields_set if k in kind.model_fields}

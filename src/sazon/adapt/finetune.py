@@ -1,0 +1,161 @@
+"""Fine-tuning: the whole encoder, or low-rank adapters beside it, starting from the probe's head."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sazon.adapt.checks import cut_notes, language_notes, require_base, require_learnable
+from sazon.adapt.config import Budget, Switch
+from sazon.adapt.head import Fitted, choose_head
+from sazon.adapt.measure import training_cost, validation_metrics
+from sazon.core import digest
+from sazon.core.seams import Base, Job
+from sazon.core.types import Artifact, Candidate, Floats, TrainingData
+from sazon.models.embed import Embedder
+from sazon.models.softmax import softmax
+
+Facts = dict[str, str | float | int | bool | None]
+PROBE_GRID = (10.0, 30.0)
+"""Penalties tried for the head that tuning starts from."""
+
+
+class FinetuneConfig(BaseModel):
+    """Options of a fine-tuned candidate."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    base: str
+    """Name of the base model, under `models:`."""
+    method: Literal["full", "lora"] = "full"
+    """Train all layers, or low-rank adapters that are merged at the end."""
+    epochs: int | None = Field(default=None, ge=1, le=200)
+    """At most so many passes over the rows; None: 6 for many rows up to 12 for few."""
+    budget: Budget | None = None
+    """Time for training and refit together; turned once into steps, which are recorded."""
+    rate: float | None = Field(default=None, gt=0, le=0.1)
+    """Peak learning rate of the last layer; None: 1e-4, for lora 1e-3."""
+    head_rate: float = Field(default=1e-3, gt=0, le=1)
+    """Peak learning rate of the head."""
+    layer_decay: float = Field(default=0.9, gt=0, le=1)
+    """Factor on the rate for every layer further from the head."""
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    """AdamW's decay of matrices (not of biases and norms)."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps over which the rate rises."""
+    batch_size: int = Field(default=32, ge=1, le=4096)
+    """Rows of one step."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Probability spread over all classes in the targets."""
+    max_length: int | None = Field(default=None, ge=8, le=8192)
+    """Tokens of a text seen in training; None: enough for 99.5 % of the training texts."""
+    freeze_embeddings: bool = True
+    """Leave the word table as it is: half the parameters of a small encoder."""
+    patience: int = Field(default=3, ge=1, le=200)
+    """Epochs without a better validation result after which training stops."""
+    rank: int = Field(default=16, ge=1, le=512)
+    """Rank of the adapters (lora)."""
+    alpha: float = Field(default=32.0, gt=0)
+    """Scale of the adapters, divided by the rank (lora)."""
+    targets: list[str] = Field(default=["query", "key", "value", "dense"], min_length=1)
+    """Names of the linear layers that get adapters (lora)."""
+    label_names: Switch = "auto"
+    """Label names and descriptions as extra training rows; auto: up to 20 rows a class."""
+    refit: bool = True
+    """Train once more, for as many steps as were best, on fit and validation together."""
+
+
+class Finetune:
+    """LP-FT with layer-wise rates, early stopping on validation and a final refit on all rows."""
+
+    stage: ClassVar[Literal["adapt"]] = "adapt"
+    Config: ClassVar[type[FinetuneConfig]] = FinetuneConfig
+
+    def parents(self, config: FinetuneConfig) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def adapt(
+        self,
+        config: FinetuneConfig,
+        *,
+        base: Base | None,
+        data: TrainingData,
+        parents: Mapping[str, Candidate],
+        job: Job,
+    ) -> Candidate:
+        """Fit the probe, tune on fit, choose the step on validation, tune again on all rows.
+
+        Raises:
+            DataError: nothing can be learnt from the rows.
+            RecipeError: unknown adapter targets, or training diverged.
+            EnvironmentLacks: torch or peft is not installed, or memory does not suffice.
+        """
+        from sazon.adapt.tuning import tune
+
+        base = require_base(base, name=job.name)
+        require_learnable(data, name=job.name)
+        began = time.perf_counter()
+        embedder = Embedder(base, cache=job.cache, emit=job.emit, stage=f"adapt.{job.name}")
+        probe = choose_head(
+            embedder,
+            data,
+            grid=PROBE_GRID,
+            folds=5,
+            label_names=config.label_names,
+            rng=job.rng,
+            name=job.name,
+        )
+        tuned = tune(config, embedder.encoder, base, data, probe, job)
+        tuned.predictor.save(job.directory)
+        compared = compare(probe, tuned.scores)
+        return Candidate(
+            name=job.name,
+            technique="finetune",
+            base=f"{base.name}@{base.revision}",
+            artifact=Artifact(path=job.directory, digest=digest.of_folder(job.directory)),
+            training=training_cost(
+                seconds=time.perf_counter() - began,
+                rows=tuned.rows,
+                tokens=tuned.tokens,
+                device=embedder.encoder.device,
+            ),
+            validation=validation_metrics(
+                softmax(tuned.scores, temperature=tuned.predictor.temperature), probe.validation.truth
+            ),
+            facts={"method": config.method} | tuned.facts | compared,
+            notes=language_notes(base, data) + cut_notes(tuned.cut, tuned.training_length) + _said(compared),
+        )
+
+
+def compare(probe: Fitted, scores: Floats) -> Facts:
+    """The tuned model beside the frozen probe on the same validation rows.
+
+    Args:
+        probe: the head on the frozen base, trained on fit alone.
+        scores: logits of the tuned model trained on fit alone, shape (n, classes).
+    """
+    truth = probe.validation.truth
+    if len(truth) == 0:
+        return {"beats_probe": None}
+    frozen = probe.on_validation().argmax(axis=1) == truth
+    tuned = scores.argmax(axis=1) == truth
+    return {
+        "probe_accuracy": float(frozen.mean()),
+        "tuned_accuracy": float(tuned.mean()),
+        "only_tuned_right": int((tuned & ~frozen).sum()),
+        "only_probe_right": int((frozen & ~tuned).sum()),
+        "beats_probe": bool(tuned.mean() > frozen.mean()),
+    }
+
+
+def _said(compared: Facts) -> tuple[str, ...]:
+    if compared["beats_probe"] is not False:
+        return ()
+    return (
+        f"tuning did not beat the frozen probe on validation: {compared['tuned_accuracy']:.1%} "
+        f"against {compared['probe_accuracy']:.1%}.",
+    )

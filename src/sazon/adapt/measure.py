@@ -1,0 +1,110 @@
+"""What a trained candidate reports of itself: validation metrics and what training took."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+
+from sazon.core.types import Estimate, Floats, TrainingCost
+from sazon.models.softmax import softmax
+
+CPU_WATTS_PER_CORE = (2.0, 5.0, 15.0)
+"""Assumed draw of one busy core, low, usual, high: from a laptop to an old server."""
+GPU_WATTS = (150.0, 350.0, 700.0)
+"""Assumed draw of one busy accelerator, low, usual, high."""
+NO_VALIDATION = "there are no validation rows"
+
+
+def codes(targets: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Column of each target's class."""
+    column = {label: i for i, label in enumerate(classes)}
+    return np.array([column[t] for t in targets], dtype=np.intp)
+
+
+def validation_metrics(probabilities: Floats, truth: npt.NDArray[np.intp]) -> Mapping[str, Estimate]:
+    """Accuracy and log-loss of probabilities (n, classes) against class columns (n,)."""
+    n = len(truth)
+    if n == 0:
+        none = Estimate.none(NO_VALIDATION, unit="share", n=0)
+        return {"accuracy": none, "log_loss": Estimate.none(NO_VALIDATION, unit="nats", n=0)}
+    right = int((probabilities.argmax(axis=1) == truth).sum())
+    losses = row_losses(probabilities, truth)
+    half = 1.96 * float(losses.std(ddof=1)) / math.sqrt(n) if n > 1 else None
+    mean = float(losses.mean())
+    log_loss = Estimate(
+        value=mean,
+        low=None if half is None else max(0.0, mean - half),
+        high=None if half is None else mean + half,
+        unit="nats",
+        method="mean with normal interval",
+        n=n,
+    )
+    return {"accuracy": _proportion(right, n), "log_loss": log_loss}
+
+
+def _proportion(k: int, n: int) -> Estimate:
+    """Wilson score interval (Wilson 1927) of k in n."""
+    z = 1.959964
+    centre = (k + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(
+        value=k / n, low=min(low, k / n), high=max(high, k / n), unit="share", method="Wilson score", n=n
+    )
+
+
+def row_losses(probabilities: Floats, truth: npt.NDArray[np.intp]) -> Floats:
+    """−log p of the true class, row by row."""
+    held = probabilities[np.arange(len(truth)), truth]
+    return np.asarray(-np.log(np.maximum(held, 1e-12)), dtype=np.float64)
+
+
+def fit_temperature(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) -> float:
+    """The T that minimises n·log-loss(softmax(scores/T)) + ½·(log T)²; 1 where there are no rows.
+
+    The second term is a standard normal prior on log T: without it a validation set without
+    a single error would drive T to zero and every confidence to one.
+
+    Args:
+        scores: shape (n, classes), of rows the model was not trained on.
+        truth: column of the true class, shape (n,).
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
+    """
+    if len(truth) == 0:
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        losses = row_losses(softmax(scores, temperature=math.exp(log_temperature)), truth)
+        return float(losses.sum()) + 0.5 * log_temperature**2
+
+    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
+    return math.exp(float(found.x))
+
+
+def training_cost(*, seconds: float, rows: int, tokens: int | None, device: str) -> TrainingCost:
+    """Seconds and an assumed energy: watts of the busy hardware times the time.
+
+    kWh = seconds · watts / 3.6e6, watts = threads · watts per core, or the accelerator's.
+    """
+    threads = busy_threads()
+    low, usual, high = (w if device == "cuda" else w * threads for w in (GPU_WATTS if device == "cuda" else CPU_WATTS_PER_CORE))
+    energy = Estimate(
+        value=seconds * usual / 3.6e6,
+        low=seconds * low / 3.6e6,
+        high=seconds * high / 3.6e6,
+        unit="kWh",
+        method=f"{usual:g} W ({low:g} to {high:g}) assumed for the busy hardware, times the time",
+        kind="assumed",
+    )
+    return TrainingCost(seconds=seconds, rows=rows, tokens=tokens, energy_kwh=energy, device=device)
+
+
+def busy_threads() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -1,0 +1,255 @@
+"""All commands of `sazon`, and how errors and exit codes look.
+
+Exit codes: 0 done or decided, 1 a bug (traceback), 2 the recipe or the data is wrong,
+3 the environment lacks something, 4 undecided.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+UNDECIDED = 4
+
+app = typer.Typer(
+    name="sazon",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Rent the frontier, buy the hardware, or season your own model? Evidence, a decision, a gateway.",
+    epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
+)
+
+RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c. May be repeated.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Refuse every download.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+
+
+@contextlib.contextmanager
+def speaking_plainly(*, as_json: bool = False) -> Iterator[None]:
+    """Turn sazon's errors into words and exit codes; a bug keeps its traceback."""
+    from sazon.core.errors import SazonError
+
+    try:
+        yield
+    except SazonError as error:
+        problems = [str(p) for p in getattr(error, "problems", ())] or [str(error)]
+        if as_json:
+            typer.echo(json.dumps({"error": type(error).__name__, "problems": problems}, ensure_ascii=False))
+        else:
+            for problem in problems:
+                typer.echo(problem, err=True)
+            if len(problems) > 1:
+                typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
+        raise typer.Exit(130) from None
+
+
+# --------------------------------------------------------------------------- start
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option("--data", help="Your own CSV, JSONL or Parquet file.")] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Download and use a public data set (Banking77).")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="Base URL of an OpenAI-compatible endpoint to measure as well."),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Model name at --against.")] = "default",
+    key: Annotated[
+        str | None, typer.Option("--key", help="Environment variable holding the key of --against.")
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option("--price", help="List price of --against, as genai:provider/model."),
+    ] = None,
+    spend: Annotated[float, typer.Option("--spend", help="Most money --against may cost.")] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Give the consent that --against asks for.")] = False,
+    language: Annotated[str, typer.Option("--lang", help="Language of verdict and report: es or en.")] = "en",
+    out: Out = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """The main job on shipped data: no network, GPU, key or server.
+
+    Example: [cyan]sazon demo --lang es[/cyan]
+    """
+    from sazon import pipeline
+    from sazon.cli import show
+    from sazon.cli.progress import Progress
+
+    with speaking_plainly(as_json=as_json):
+        changes = [f"report.language={language}", *(overrides or [])]
+        chosen = pipeline.demo_recipe(data=data, public=public, overrides=changes)
+        if against is not None:
+            recording = pipeline.record_demo(
+                chosen,
+                url=against,
+                model=model,
+                key=key,
+                spend=spend,
+                price=price,
+                ask=lambda text: show.consent(text, yes=yes),
+            )
+            chosen = pipeline.with_recording(
+                chosen, recording, url=against, model=model, price=price, overrides=changes
+            )
+        with Progress(chosen, quiet=as_json) as progress:
+            outcome = pipeline.run(chosen, out=out, offline=not public, emit=progress)
+        show.outcome(outcome, language=chosen.config.report.language, as_json=as_json)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet with your rows.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the recipe goes.")] = Path("recipe.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at a data file and write a recipe that runs as it is.
+
+    Example: [cyan]sazon init data.csv[/cyan]
+    """
+    from sazon import pipeline
+
+    with speaking_plainly(as_json=as_json):
+        text = pipeline.init(data, out=out, force=force)
+        if as_json:
+            typer.echo(json.dumps({"recipe": str(out)}))
+        else:
+            typer.echo(text)
+            typer.echo(f"Written to {out}. Next: sazon check {out}")
+
+
+@app.command()
+def check(
+    recipe: RecipeArgument, overrides: Set = None, offline: Offline = False, as_json: Json = False
+) -> None:
+    """Check recipe and data before any work, and say what would happen.
+
+    Example: [cyan]sazon check recipe.yaml[/cyan]
+    """
+    from sazon import pipeline
+    from sazon.cli import show
+
+    with speaking_plainly(as_json=as_json):
+        wanted = pipeline.recipe_of(recipe, overrides or [])
+        show.findings(pipeline.check(wanted, offline=offline), as_json=as_json)
+
+
+@app.command()
+def explain(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe or the directory of a run.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of recipes.")] = False,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Print every resolved value of a recipe, and why.
+
+    Example: [cyan]sazon explain recipe.yaml[/cyan]
+    """
+    from sazon import pipeline
+    from sazon import recipe as recipes
+    from sazon.cli import show
+
+    with speaking_plainly(as_json=as_json):
+        if schema:
+            typer.echo(json.dumps(recipes.json_schema(), indent=2, ensure_ascii=False))
+            return
+        if recipe is None:
+            raise typer.BadParameter("name a recipe, or use --schema")
+        show.explained(pipeline.explain(pipeline.recipe_of(recipe, overrides or [])), as_json=as_json)
+
+
+# ----------------------------------------------------------------------------- run
+
+
+def _through(stage: str) -> Callable[..., None]:
+    """The command that carries a recipe as far as one stage."""
+
+    def command(
+        recipe: RecipeArgument,
+        out: Out = None,
+        overrides: Set = None,
+        offline: Offline = False,
+        as_json: Json = False,
+    ) -> None:
+        from sazon import pipeline
+        from sazon.cli import show
+        from sazon.cli.progress import Progress
+
+        with speaking_plainly(as_json=as_json):
+            wanted = pipeline.recipe_of(recipe, overrides or [])
+            directory = out or (recipe if recipe.is_dir() else None)
+            with Progress(wanted, quiet=as_json) as progress:
+                outcome = pipeline.run(wanted, out=directory, offline=offline, until=stage, emit=progress)
+            show.outcome(outcome, language=wanted.config.report.language, as_json=as_json)
+            if outcome.decision is not None and outcome.decision.status == "undecided":
+                raise typer.Exit(UNDECIDED)
+
+    return command
+
+
+for _name, _stage, _about in (
+    ("run", "report", "Carry a recipe through to its decision and report; goes on where it was stopped."),
+    ("adapt", "adapt", "Make every candidate of a recipe: train, tune, distil, federate."),
+    ("federate", "adapt", "Train the federated candidates of a recipe over their sites."),
+    ("evaluate", "evaluate", "Answer the test set with every candidate and compare them."),
+    ("economics", "economics", "Simulate what every candidate costs over the horizon."),
+    ("decide", "decide", "Say which candidate is best, how sure that is, and what would change it."),
+    ("report", "report", "Write the report of a run."),
+):
+    app.command(_name, help=f"{_about}\n\nExample: [cyan]sazon {_name} recipe.yaml[/cyan]")(_through(_stage))
+
+
+@app.command()
+def serve(
+    run: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
+    candidate: Annotated[
+        str | None, typer.Option("--candidate", help="Serve this one instead of the decision's choice.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port; 0 takes any free one.")] = None,
+) -> None:
+    """Answer on 127.0.0.1 with the chosen local candidate; nothing leaves.
+
+    Example: [cyan]sazon serve runs/front-desk-1a2b3c4d5e[/cyan]
+    """
+    from sazon import pipeline
+
+    with speaking_plainly():
+        pipeline.serve(run, candidate=candidate, port=port)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from sazon import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> Any:
+    """Entry point of the `sazon` command."""
+    # Names and texts may hold any character; a terminal that cannot show one gets a substitute.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return app()

@@ -1,0 +1,145 @@
+"""What commands print at the end: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from sazon.core.types import Estimate, Finding
+from sazon.core.words import Language, number
+
+if TYPE_CHECKING:
+    from sazon.pipeline import Outcome
+    from sazon.recipe.explain import Explained
+
+MARK = {"measured": "M", "published": "P", "assumed": "A"}
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "accuracy": "accuracy (95 %)", "cost": "cost per 1,000 right", "total": "total P10–P90",
+        "best": "P(best)", "legend": "M measured · P published · A assumed", "report": "Report",
+    },
+    "es": {
+        "accuracy": "aciertos (95 %)", "cost": "coste por 1.000 aciertos", "total": "total P10–P90",
+        "best": "P(mejor)", "legend": "M medido · P publicado · A supuesto", "report": "Informe",
+    },
+}  # fmt: skip
+
+
+def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
+    """The table of candidates, the verdict in one sentence, the path of the report."""
+    if as_json:
+        _print_json(_as_data(result))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    words = WORDS[language]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for key in ("accuracy", "cost", "total", "best"):
+        table.add_column(words[key], justify="right")
+    for row in result.table:
+        table.add_row(
+            f"{row['candidate']} ({MARK[row['kind']]})",
+            _share(row["accuracy"], language),
+            _money(row["per_1000_correct"], language),
+            _range(row["total"], language),
+            _share(row["p_best"], language, interval=False),
+        )
+    console = Console()
+    console.print(table)
+    console.print(words["legend"], style="dim")
+    if result.decision is not None:
+        from sazon import decide
+
+        console.print()
+        console.print(decide.verdict(result.decision, language), markup=False, highlight=False)
+    if result.report.is_file():
+        typer.echo(f"{words['report']}: {_shown(result.report)}")
+    else:
+        typer.echo(str(_shown(result.directory)))
+
+
+def consent(text: str, *, yes: bool) -> bool:
+    """Print what would leave and return whether the person agrees."""
+    typer.echo(text)
+    return yes or typer.confirm("?")
+
+
+def findings(found: Sequence[Finding], *, as_json: bool) -> None:
+    """What the check saw, errors first."""
+    if as_json:
+        _print_json([vars(f) for f in found])
+        return
+    order = {"error": 0, "warning": 1, "note": 2}
+    for f in sorted(found, key=lambda f: order[f.level]):
+        where = f" ({f.where})" if f.where else ""
+        mend = f" {f.mend}" if f.mend else ""
+        typer.echo(f"{f.level}: {f.what}{where}{mend}")
+
+
+def explained(rows: Sequence[Explained], *, as_json: bool) -> None:
+    """Every value with its origin and reason."""
+    if as_json:
+        _print_json(
+            [{"path": r.path, "value": _plain(r.value), "origin": r.origin, "why": r.why} for r in rows]
+        )
+        return
+    for r in rows:
+        typer.echo(f"{r.path} = {json.dumps(_plain(r.value), ensure_ascii=False)}  [{r.origin}] {r.why}")
+
+
+def _as_data(result: Outcome) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    decision = result.decision
+    return {
+        "directory": str(result.directory),
+        "report": str(result.report) if result.report.is_file() else None,
+        "table": TypeAdapter(list[dict[str, Any]]).dump_python(result.table, mode="json"),
+        "decision": TypeAdapter(type(decision)).dump_python(decision, mode="json") if decision else None,
+    }
+
+
+def _share(estimate: Estimate | None, language: Language, *, interval: bool = True) -> str:
+    if estimate is None or estimate.value is None:
+        return "–"
+    text = number(100 * estimate.value, language, digits=1)
+    if interval and estimate.low is not None and estimate.high is not None:
+        low, high = (number(100 * x, language, digits=1) for x in (estimate.low, estimate.high))
+        text += f" ({low}–{high})"
+    return f"{text} %"
+
+
+def _money(estimate: Estimate | None, language: Language) -> str:
+    if estimate is None or estimate.value is None:
+        return "–"
+    return f"{number(estimate.value, language, digits=2)} {estimate.unit.split('/')[0]}"
+
+
+def _range(estimate: Estimate | None, language: Language) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return "–"
+    low, high = number(estimate.low, language), number(estimate.high, language)
+    return f"{low}–{high} {estimate.unit.split('/')[0]}"
+
+
+def _shown(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _plain(value: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Any).dump_python(value, mode="json")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))

@@ -1,0 +1,292 @@
+"""Look at the data before any work is done: what would mislead, and what cannot work.
+
+Findings count and point; they never quote an input.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from sazon.core.types import Dataset, Finding, Floats
+from sazon.data.duplicates import near_rows, repeated_rows
+from sazon.data.load import Loaded
+from sazon.data.plain import plain
+from sazon.data.split import straddling
+
+FEW_ROWS_PER_CLASS = 5
+"""Fewer rows of a class than this can hardly be learnt, let alone cut into splits."""
+MANY_LABELS_SHARE = 0.5
+TOKENS_PER_WORD = 2.0
+"""More pieces a word than this say that the tokenizer was made for other texts."""
+FOREIGN_SHARE = 0.1
+MULTILINGUAL = (
+    "hf://sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2@COMMIT",
+    "hf://intfloat/multilingual-e5-small@COMMIT",
+)
+_TOKENIZED_ROWS = 2_000
+
+Tokens = Callable[[list[str]], list[int]]
+"""Texts → how many tokens each has for the base model."""
+
+
+def check(
+    loaded: Loaded,
+    *,
+    base_languages: Mapping[str, tuple[str, ...]] | None = None,
+    tokens: Tokens | None = None,
+    max_tokens: int | None = None,
+) -> list[Finding]:
+    """All that a reader of the numbers should know about the data, errors first.
+
+    Args:
+        loaded: what `load` read.
+        base_languages: name of a base model → languages it was made for; empty where unknown.
+        tokens: counts the tokens of texts, as the base model cuts them.
+        max_tokens: what the base model reads at most; the rest of a text is cut off.
+    """
+    found = [
+        *(_classes(loaded) if loaded.config.task == "classify" else ()),
+        *(_labels_only_elsewhere(loaded) if loaded.config.task == "classify" else ()),
+        *_groups(loaded),
+        *_duplicates(loaded),
+        *_conflicts(loaded),
+        *_languages(loaded, base_languages or {}),
+        *(_lengths(loaded, tokens, max_tokens) if tokens is not None else ()),
+        *_sensitivity(loaded),
+    ]
+    return sorted(found, key=lambda f: ("error", "warning", "note").index(f.level))
+
+
+def _parts(loaded: Loaded) -> list[Dataset]:
+    return [d for d in (loaded.train, loaded.validation, loaded.test) if d is not None]
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(repr(n) for n in sorted(names)[:5])
+    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+# ------------------------------------------------------------------ classes, groups
+
+
+def _classes(loaded: Loaded) -> Iterator[Finding]:
+    config, counts = loaded.config, Counter(loaded.train.targets)
+    if len(counts) < 2:
+        yield Finding(
+            level="error",
+            what=f"train has {len(counts)} class, so there is nothing to tell apart",
+            where=f"data.target {config.target}",
+            mend="Give rows of at least two classes, or name another target column.",
+            count=len(counts),
+        )
+    few = [label for label, n in counts.items() if n < FEW_ROWS_PER_CLASS]
+    if few and len(counts) > 1:
+        yield Finding(
+            level="warning",
+            what=f"{len(few)} classes have fewer than {FEW_ROWS_PER_CLASS} rows in train: {_named(few)}",
+            where="data.train",
+            mend="Label more of them, or merge classes that are answered alike.",
+            count=len(few),
+        )
+    if len(counts) > max(20, MANY_LABELS_SHARE * len(loaded.train)):
+        yield Finding(
+            level="warning",
+            what=f"{len(counts)} different targets in {len(loaded.train)} rows look like free text",
+            where=f"data.target {config.target}",
+            mend="Name the column with the label, or write task: generate.",
+            count=len(counts),
+        )
+    alike = _alike(loaded.labels)
+    if alike:
+        yield Finding(
+            level="warning",
+            what=f"labels that differ only in case or spacing: {_named(alike)}",
+            where=f"data.target {config.target}",
+            mend="Write each label in one way.",
+            count=len(alike),
+        )
+
+
+def _labels_only_elsewhere(loaded: Loaded) -> Iterator[Finding]:
+    known = set(loaded.train.targets)
+    for part in _parts(loaded)[1:]:
+        unknown = sorted(set(part.targets) - known)
+        if unknown:
+            rows = sum(t in set(unknown) for t in part.targets)
+            yield Finding(
+                level="warning",
+                what=f"{rows} rows of {part.name} have a label that train lacks: {_named(unknown)}; "
+                "nothing trained here can get them right",
+                where=f"data.{part.name}",
+                mend="Add rows with these labels to train, or correct their spelling.",
+                count=rows,
+            )
+
+
+def _alike(labels: tuple[str, ...]) -> list[str]:
+    by_plain: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        by_plain[plain(label)].append(label)
+    return [label for same in by_plain.values() if len(same) > 1 for label in same]
+
+
+def _groups(loaded: Loaded) -> Iterator[Finding]:
+    for one, other in combinations(_parts(loaded), 2):
+        shared = straddling(one, other)
+        if shared:
+            yield Finding(
+                level="error",
+                what=f"{shared} groups stand both in {one.name} and {other.name}",
+                where=f"data.group {loaded.config.group}",
+                mend="Move all rows of a group into one file, or give only train and let sazon cut.",
+                count=shared,
+            )
+    if loaded.config.group is not None:
+        without = sum(e.group is None for e in loaded.train.examples)
+        if without:
+            yield Finding(
+                level="note",
+                what=f"{without} rows of train have no group; each counts as its own",
+                where=f"data.group {loaded.config.group}",
+                count=without,
+            )
+
+
+def _sensitivity(loaded: Loaded) -> Iterator[Finding]:
+    if loaded.config.sensitivity is None:
+        return
+    unknown = sum(e.sensitivity is None for part in _parts(loaded) for e in part.examples)
+    if unknown:
+        yield Finding(
+            level="warning",
+            what=f"{unknown} rows have no sensitivity and count as special",
+            where=f"data.sensitivity {loaded.config.sensitivity}",
+            mend="Write public, internal, personal or special.",
+            count=unknown,
+        )
+
+
+# ------------------------------------------------------------------------ duplicates
+
+
+def _duplicates(loaded: Loaded) -> Iterator[Finding]:
+    config, train = loaded.config, loaded.train
+    if loaded.test is None:
+        repeated = int(repeated_rows(train.inputs, config.near_duplicate).sum())
+        exact = len(train) - len({plain(t) for t in train.inputs})
+        if repeated:
+            yield Finding(
+                level="note" if config.drop_duplicates else "warning",
+                what=f"{repeated} rows of train are exact ({exact} copies) or near duplicates of another; "
+                "equal texts stay on one side of the cut, near ones may not",
+                where="data.train",
+                mend="" if config.drop_duplicates else "Write drop_duplicates: true under data.",
+                count=repeated,
+            )
+        return
+    for other in (d for d in (loaded.test, loaded.validation) if d is not None):
+        texts = {plain(t) for t in other.inputs}
+        exact = sum(plain(t) in texts for t in train.inputs)
+        near = int(near_rows(train.inputs, other.inputs, config.near_duplicate).sum()) - exact
+        if not exact + near:
+            continue
+        removed = config.drop_duplicates and other is loaded.test
+        yield Finding(
+            level="note" if removed else "warning",
+            what=f"{exact} exact and {near} near duplicates of {other.name} rows stand in train "
+            f"(Jaccard similarity of character 5-grams ≥ {config.near_duplicate:g})"
+            + ("; they are removed from train" if removed else ""),
+            where="data.train",
+            mend="" if other is not loaded.test or removed else "Write drop_duplicates: true under data.",
+            count=exact + near,
+        )
+
+
+def _conflicts(loaded: Loaded) -> Iterator[Finding]:
+    if loaded.config.task != "classify":
+        return
+    labels: dict[str, set[str]] = defaultdict(set)
+    for part in _parts(loaded):
+        for example in part.examples:
+            labels[plain(example.input)].add(example.target)
+    several = sum(len(targets) > 1 for targets in labels.values())
+    if several:
+        yield Finding(
+            level="warning",
+            what=f"{several} texts appear with different labels, so no model can get all of them right",
+            where=f"data.target {loaded.config.target}",
+            mend="Decide on one label for each of them.",
+            count=several,
+        )
+
+
+# ----------------------------------------------------------------- language, length
+
+
+def _languages(loaded: Loaded, base_languages: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+    examples = [e for part in _parts(loaded) for e in part.examples]
+    counts = Counter(e.language for e in examples)
+    for base, languages in base_languages.items():
+        if not languages or "multilingual" in languages:
+            continue
+        # A mixed text needs both languages; a text of unknown language proves nothing.
+        foreign = sum(
+            n
+            for language, n in counts.items()
+            if (language == "mixed" and not {"es", "en"} <= set(languages))
+            or (language not in (None, "mixed") and language not in languages)
+        )
+        if foreign > FOREIGN_SHARE * len(examples):
+            yield Finding(
+                level="warning",
+                what=f"{base} was made for {', '.join(languages)}, but {foreign} of {len(examples)} texts "
+                f"are in another language ({_language_counts(counts)})",
+                where=f"models.{base}",
+                mend=f"Try a multilingual base: {' or '.join(MULTILINGUAL)}.",
+                count=foreign,
+            )
+
+
+def _language_counts(counts: Counter[str | None]) -> str:
+    return ", ".join(f"{language or 'unknown'} {n}" for language, n in counts.most_common(5))
+
+
+def _lengths(loaded: Loaded, tokens: Tokens, max_tokens: int | None) -> Iterator[Finding]:
+    for part in _parts(loaded):
+        # An even sample is enough to see a tokenizer that does not fit; lengths are counted on it too.
+        step = max(1, len(part) // _TOKENIZED_ROWS)
+        sample = part.examples[::step]
+        counts = np.array(tokens([e.input for e in sample]), dtype=np.float64)
+        if part is loaded.train:
+            words = np.array([len(e.input.split()) for e in sample], dtype=np.float64)
+            yield from _tokens_per_word(words, counts, [e.language for e in sample])
+        cut = int((counts > max_tokens).sum()) if max_tokens is not None else 0
+        if cut:
+            extent = "" if step == 1 else f" of {len(sample)} looked at"
+            yield Finding(
+                level="warning",
+                what=f"{cut} texts of {part.name}{extent} are longer than the {max_tokens} tokens the base "
+                f"reads; the rest of them is cut off (longest: {int(counts.max())} tokens)",
+                where=f"data.{part.name}",
+                mend="Raise the candidate's max_tokens, choose a base that reads more, or shorten the texts.",
+                count=cut,
+            )
+
+
+def _tokens_per_word(words: Floats, tokens: Floats, languages: Sequence[str | None]) -> Iterator[Finding]:
+    for language in sorted({name for name in languages if name is not None}):
+        of_it = np.array([name == language for name in languages])
+        ratio = tokens[of_it].sum() / max(1.0, words[of_it].sum())
+        if ratio > TOKENS_PER_WORD:
+            yield Finding(
+                level="warning",
+                what=f"the base cuts {language} texts into {ratio:.1f} tokens a word: "
+                "it was made for other texts and may understand them poorly",
+                where="data.train",
+                mend=f"Try a multilingual base: {' or '.join(MULTILINGUAL)}.",
+                count=int(of_it.sum()),
+            )

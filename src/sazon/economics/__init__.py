@@ -1,0 +1,23 @@
+"""What each option costs over years: demand, capacity, prices and cost worlds."""
+
+from sazon.economics.capacity import Capacity, estimate_capacity
+from sazon.economics.config import EconomicsConfig
+from sazon.economics.options import Option, TokenPrice
+from sazon.economics.prices import PriceConfig, price_of
+from sazon.economics.ranges import Range, Rate
+from sazon.economics.simulation import simulate
+from sazon.economics.worlds import stale_inputs
+
+__all__ = [
+    "Capacity",
+    "EconomicsConfig",
+    "Option",
+    "PriceConfig",
+    "Range",
+    "Rate",
+    "TokenPrice",
+    "estimate_capacity",
+    "price_of",
+    "simulate",
+    "stale_inputs",
+]

@@ -1,0 +1,170 @@
+"""What every option costs in every simulated world, its errors included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sazon.core.errors import RecipeError
+from sazon.core.rng import integer
+from sazon.core.types import Costs, Floats, QualityDraws
+from sazon.economics.cashflow import Flows, Market, draw_market, flows_of, load_of
+from sazon.economics.config import EconomicsConfig
+from sazon.economics.options import Option
+from sazon.economics.summary import Ledgers, drivers_of, summarise
+from sazon.economics.worlds import Block, Worlds
+
+WEIGHTED = "weighted_error"
+BLOCK = 20_000
+"""Worlds held in memory month by month; the rest only as totals."""
+Fan = tuple[tuple[float, float, float], ...]
+
+
+def simulate(
+    config: EconomicsConfig,
+    options: Sequence[Option],
+    quality: QualityDraws,
+    *,
+    error_rate_metric: str = "accuracy",
+    rng: np.random.Generator,
+) -> Costs:
+    """Simulate the discounted cost of each option over the horizon in each world.
+
+    Total = set-up and purchases + running costs + requests × error rate × value of an
+    error − what the hardware still sells for, each month discounted to today. Worlds are
+    shared by all options, and world i uses draw i of quality, so differences are paired.
+
+    Args:
+        config: horizon, demand and prices.
+        options: one for each candidate of `quality`; members of cascades may be further ones.
+        quality: draws, shape (worlds, candidates, metrics).
+        error_rate_metric: share of right answers; with `error_costs` the metric
+            `weighted_error` (mean cost weight of an answer's error) is used for the errors.
+        rng: stream for the worlds.
+
+    Returns:
+        Costs in `config.currency`, columns in the order of `quality.candidates`.
+
+    Raises:
+        RecipeError: an option is missing or lacks what its cost needs.
+    """
+    held = {option.name: option for option in options}
+    missing = [c for c in quality.candidates if c not in held]
+    if missing:
+        raise RecipeError(f"no option for {', '.join(missing)}", where="economics")
+    right = quality.of(error_rate_metric)
+    wrong = _error_rate(config, quality, right)
+    worlds = Worlds(quality.values.shape[0], seed=integer(rng))
+    blocks = [
+        _simulate_block(config, held, quality.candidates, wrong, worlds.block(start, start + BLOCK))
+        for start in range(0, worlds.count, BLOCK)
+    ]
+    level = worlds.draw("demand.requests_per_day", config.demand.requests_per_day, unit="requests/day")
+    ledgers = _gather([b.ledgers for b in blocks], right=right, level=level)
+    parts = {"fixed": ledgers.fixed, "use": ledgers.bare - ledgers.fixed, "errors": ledgers.errors}
+    all_wrong = np.concatenate([b.all_wrong for b in blocks])
+    return Costs(
+        values=ledgers.total,
+        candidates=quality.candidates,
+        currency=config.currency,
+        months=config.months,
+        prices_as_of=_as_of(options, worlds),
+        summary=summarise(ledgers),
+        # Worlds are in random order: the first block is a fair sample of all.
+        timeline=dict(zip(quality.candidates, blocks[0].fans, strict=True)),
+        drivers=drivers_of(ledgers, worlds.columns),
+        inputs=worlds.rows,
+        parts={**parts, "all_wrong": np.repeat(all_wrong[:, None], len(quality.candidates), axis=1)},
+        drawn=dict(worlds.columns),
+    )
+
+
+def _error_rate(config: EconomicsConfig, quality: QualityDraws, right: Floats) -> Floats:
+    if not config.error_costs:
+        return np.asarray(1 - right)
+    if WEIGHTED not in quality.metrics:
+        raise RecipeError(
+            "error_costs per class need the answers of every candidate",
+            where="economics.error_costs",
+            mend=f"Draw the metric {WEIGHTED!r}, or remove error_costs.",
+        )
+    return quality.of(WEIGHTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Simulated:
+    """One block of worlds."""
+
+    ledgers: Ledgers
+    all_wrong: Floats
+    """Shape (worlds,): discounted cost of errors if every answer were wrong."""
+    fans: tuple[Fan, ...]
+    """Per candidate; empty beyond the first block."""
+
+
+def _simulate_block(
+    config: EconomicsConfig, held: dict[str, Option], names: Sequence[str], wrong: Floats, worlds: Block
+) -> _Simulated:
+    market = draw_market(config, worlds)
+    requests_today = (market.requests * market.end).sum(axis=1)
+    all_wrong = requests_today * market.error_cost
+    shape = (worlds.count, len(names))
+    columns = {n: np.empty(shape) for n in ("bare", "fixed", "investment", "residual", "energy_kwh")}
+    errors = wrong[worlds.rows] * all_wrong[:, None]
+    remote, fans = [], []
+    for j, name in enumerate(names):
+        load = load_of(held[name], held, worlds)
+        flows = flows_of(load, config, market, worlds)
+        columns["bare"][:, j] = _total(flows, market)
+        columns["fixed"][:, j] = _total(flows_of(load, config, market.without_demand(), worlds), market)
+        columns["investment"][:, j] = flows.bought[:, 0]
+        columns["residual"][:, j] = flows.residual_today(market)
+        columns["energy_kwh"][:, j] = flows.energy_kwh
+        remote.append(any(o.place == "api" for o, _ in load.remote))
+        if worlds.rows.start == 0:
+            fans.append(_fan(flows, market, wrong[worlds.rows, j]))
+    ledgers = Ledgers(
+        candidates=tuple(names),
+        currency=config.currency,
+        total=columns["bare"] + errors,
+        errors=errors,
+        remote=tuple(remote),
+        requests_today=requests_today,
+        requests=market.requests.sum(axis=1),
+        right=np.empty(0),  # set when all blocks are gathered
+        level=np.empty(0),
+        **columns,
+    )
+    return _Simulated(ledgers=ledgers, all_wrong=all_wrong, fans=tuple(fans))
+
+
+def _gather(blocks: Sequence[Ledgers], *, right: Floats, level: Floats) -> Ledgers:
+    """All worlds' ledgers out of their blocks'."""
+    first = blocks[0]
+    held = {f.name: getattr(first, f.name) for f in fields(Ledgers)}
+    for name, value in held.items():
+        if isinstance(value, np.ndarray):
+            held[name] = np.concatenate([getattr(block, name) for block in blocks])
+    return Ledgers(**{**held, "right": right, "level": level})
+
+
+def _total(flows: Flows, market: Market) -> Floats:
+    return np.asarray(flows.discounted(market).sum(axis=1) - flows.residual_today(market))
+
+
+def _fan(flows: Flows, market: Market, wrong: Floats) -> Fan:
+    """P10, P50 and P90 of the discounted cost so far, errors included, month by month."""
+    errors = market.requests * market.end * (wrong * market.error_cost)[:, None]
+    path = np.cumsum(flows.discounted(market) + errors, axis=1)
+    path[:, -1] -= flows.residual_today(market)
+    low, middle, high = np.quantile(path, [0.1, 0.5, 0.9], axis=0)
+    return tuple((float(a), float(b), float(c)) for a, b, c in zip(low, middle, high, strict=True))
+
+
+def _as_of(options: Sequence[Option], worlds: Worlds) -> str:
+    """The oldest date among the prices used: the whole is only as fresh as that."""
+    quoted = [o.price.as_of for o in options if o.price is not None]
+    listed = [str(r["date"]) for r in worlds.rows if r["date"]]
+    return min(quoted + listed, default="")

@@ -1,0 +1,100 @@
+"""Joint draws of every uncertain input: one column an input, one row a possible future.
+
+World i is the same for all candidates, and belongs to draw i of quality.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sazon.core.rng import stream
+from sazon.core.types import Floats
+from sazon.economics.ranges import Range
+
+InputRow = Mapping[str, str | float | None]
+
+
+class Worlds:
+    """Draws inputs by name, each once, and remembers what was drawn.
+
+    Latin hypercube points (one draw in each of n equal slices of probability; McKay,
+    Beckman and Conover 1979). Each input has a random stream of its own, keyed by its
+    name: adding a candidate or an input never shifts the draws of another.
+    """
+
+    def __init__(self, count: int, *, seed: int) -> None:
+        """Prepare `count` worlds."""
+        self.count = count
+        self._seed = seed
+        self._columns: dict[str, Floats] = {}
+        self._rows: list[InputRow] = []
+
+    def block(self, start: int, stop: int) -> Block:
+        """Some of the worlds, so that a million need not be in memory month by month."""
+        return Block(self, slice(start, min(stop, self.count)))
+
+    def draw(self, name: str, amount: Range, *, unit: str) -> Floats:
+        """Values of one input, shape (worlds,); the same array when asked again by name."""
+        if name not in self._columns:
+            random = stream(self._seed, f"economics.{name}")
+            points = (random.permutation(self.count) + random.random(self.count)) / self.count
+            inside = np.clip(points, 1e-12, 1 - 1e-12)
+            self._columns[name] = amount.quantile(inside)
+            self._rows.append(_row(name, amount, unit))
+        return self._columns[name]
+
+    def note(self, row: InputRow) -> None:
+        """Add to the list of inputs a figure that is not drawn."""
+        if row not in self._rows:
+            self._rows.append(row)
+
+    @property
+    def columns(self) -> Mapping[str, Floats]:
+        """Every uncertain input drawn so far, by name."""
+        return {n: c for n, c in self._columns.items() if c.min() < c.max()}
+
+    @property
+    def rows(self) -> tuple[InputRow, ...]:
+        """Every input used, for the report."""
+        return tuple(self._rows)
+
+
+class Block:
+    """A run of worlds out of all, drawn from like the whole."""
+
+    def __init__(self, worlds: Worlds, rows: slice) -> None:
+        """Look at `rows` of `worlds`."""
+        self.worlds = worlds
+        self.rows = rows
+        self.count = rows.stop - rows.start
+
+    def draw(self, name: str, amount: Range, *, unit: str) -> Floats:
+        """Values of one input in these worlds."""
+        return self.worlds.draw(name, amount, unit=unit)[self.rows]
+
+    def note(self, row: InputRow) -> None:
+        """Add to the list of inputs a figure that is not drawn."""
+        self.worlds.note(row)
+
+
+def stale_inputs(inputs: Sequence[InputRow], *, on: datetime.date, days: int = 180) -> list[str]:
+    """Names of dated inputs older than `days`; a month or a year counts from its last day."""
+    oldest = (on - datetime.timedelta(days=days)).isoformat()
+    return [str(r["name"]) for r in inputs if r["date"] and str(r["date"]) < oldest[: len(str(r["date"]))]]
+
+
+def _row(name: str, amount: Range, unit: str) -> InputRow:
+    return {
+        "name": name,
+        "value": amount.at(0.5),
+        "low": amount.at(0.1),
+        "high": amount.at(0.9),
+        "unit": unit,
+        "distribution": amount.distribution,
+        "kind": amount.kind,
+        "source": amount.source,
+        "date": amount.date,
+    }

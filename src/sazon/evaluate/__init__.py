@@ -1,0 +1,37 @@
+"""Answer the test set, score, compare: from candidates to estimates, claims and joint draws.
+
+sheet      = answer(candidate, test, directory=…)
+scores     = score({name: sheet}, test)
+evaluation = compare(config, candidates, sheets, scores, test, rng=…)
+quality    = draw(config, candidates, sheets, test, draws=…, rng=…)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sazon.evaluate.comparison import compare
+    from sazon.evaluate.quality import draw
+    from sazon.evaluate.scores import read_scores, score, write_scores
+    from sazon.evaluate.sheets import AnswerSheet, answer
+
+__all__ = ["AnswerSheet", "answer", "compare", "draw", "read_scores", "score", "write_scores"]
+
+_WHERE = {
+    "AnswerSheet": "sheets",
+    "answer": "sheets",
+    "compare": "comparison",
+    "draw": "quality",
+    "read_scores": "scores",
+    "score": "scores",
+    "write_scores": "scores",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Reading a recipe needs `evaluate.config` alone; statistics and tables load when asked for.
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,255 @@
+"""Technique `cascade`: answer locally where it is certified to do little harm, ask elsewhere for the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from sazon.core import digest
+from sazon.core.config import Config
+from sazon.core.errors import DataError
+from sazon.core.events import Event
+from sazon.core.seams import Job, Predictor
+from sazon.core.types import Answers, Artifact, Candidate, Certificate, Dataset, Floats, Splits
+
+if TYPE_CHECKING:
+    from sazon.models.cascade import Member
+    from sazon.stats.certify import Certified
+
+ALGORITHMS = {
+    "exact": "exact binomial, fixed-sequence testing",
+    "net": "betting on the net loss, fixed-sequence testing",
+}
+THRESHOLDS = 101
+"""Thresholds the net certificate tries: percentiles of trust on other rows."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+class CascadeConfig(Config):
+    """Options of a `cascade` candidate."""
+
+    local: str = Field(min_length=1)
+    """Measured candidate that answers what it can be trusted with."""
+    cloud: str = Field(min_length=1)
+    """Measured candidate that answers the rest; it may run here too."""
+    harm: float = Field(default=0.02, gt=0, lt=1)
+    """Share of requests allowed to be answered wrongly that the other would have answered rightly."""
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+    """Confidence of the certificate."""
+    algorithm: Literal["exact", "net"] = "exact"
+    """`exact` bounds the harm alone (exact binomial); `net` bounds harm less the errors local avoids,
+    which keeps more local from some 300 calibration rows on (betting)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Both:
+    """What local and cloud answer to the same rows."""
+
+    near: Answers
+    near_right: Flags
+    far_right: Flags
+    """Also where the other gave no answer: it might have been right, so a local error counts as harm."""
+
+    @classmethod
+    def ask(cls, local: Predictor, cloud: Predictor, rows: Dataset) -> Both:
+        """Let both answer."""
+        from sazon.models.cascade import answered
+
+        near, far = local.predict(rows.inputs), cloud.predict(rows.inputs)
+        return cls(
+            near=near,
+            near_right=_right(near, rows) & answered(near),
+            far_right=_right(far, rows) | ~answered(far),
+        )
+
+    @property
+    def harm(self) -> Flags:
+        """Local wrong where the other is right."""
+        return ~self.near_right & self.far_right
+
+    @property
+    def loss(self) -> Floats:
+        """Score of the other less that of local: 1 harm, −1 an error avoided."""
+        return self.far_right.astype(np.float64) - self.near_right
+
+
+class Cascade:
+    """Local first; the share that stays local is certified on rows nothing else has seen."""
+
+    stage: ClassVar[Literal["evaluate"]] = "evaluate"
+    Config = CascadeConfig
+
+    def parents(self, config: CascadeConfig) -> tuple[str, ...]:
+        """Local and cloud, in this order."""
+        return (config.local, config.cloud)
+
+    def make(
+        self,
+        config: CascadeConfig,
+        *,
+        splits: Splits,
+        parents: Mapping[str, Candidate],
+        job: Job,
+        root: Path = Path(),
+    ) -> Candidate:
+        """Fit trust on the trust split, certify on the calibration split, write the cascade.
+
+        Trust is 1 − P̂(harm), a logistic regression on what the local predictor shows of its own
+        certainty. Where a group repeats in the calibration split one row of it, drawn at random,
+        is kept, so that the rows are independent.
+
+        Args:
+            config: options.
+            splits: trust and calibration must exist.
+            parents: both measured.
+            job: where the artifact goes; its stream picks the calibration rows.
+            root: unused.
+
+        Raises:
+            DataError: no trust or calibration rows, or a parent that cannot answer.
+        """
+        from sazon import models
+        from sazon.models.cascade import CascadePredictor, trust_features, trust_of
+        from sazon.stats import logistic
+
+        trust, calibration = _needed(splits, job.name)
+        near, far = (_measured(parents, name) for name in self.parents(config))
+        local, cloud = models.load(near), models.load(far)
+        job.emit(Event(stage=f"evaluate.{job.name}", message="fitting trust", done=0, total=2))
+        seen = Both.ask(local, cloud, trust)
+        features = trust_features(seen.near)
+        known = np.isfinite(features).all(axis=1)
+        if not known.any():
+            raise DataError(
+                f"{config.local!r} gives no confidence, so nothing tells when to trust it",
+                where=f"candidates.{job.name}",
+                mend="Choose a local candidate that gives one.",
+            )
+        harm = logistic.fit(features[known], seen.harm[known].astype(np.float64))
+        job.emit(Event(stage=f"evaluate.{job.name}", message="certifying", done=1, total=2))
+        judged = Both.ask(local, cloud, one_of_each_group(calibration, job.rng))
+        certified = _certify(config, trust_of(seen.near, harm), trust_of(judged.near, harm), judged, job)
+        members = [_member(candidate, job.directory) for candidate in (near, far)]
+        CascadePredictor.save(
+            job.directory,
+            local=members[0],
+            cloud=members[1],
+            threshold=certified.threshold,
+            harm=harm,
+            classes=local.classes,
+        )
+        return _candidate(config, near, far, certified, job)
+
+
+def _certify(config: CascadeConfig, trust_before: Floats, trust: Floats, judged: Both, job: Job) -> Certified:
+    """The certificate; `trust_before` (of the trust split) fixes the thresholds of the net one."""
+    from sazon.stats.betting import certify_net
+    from sazon.stats.certify import certify_harm
+
+    delta = 1 - config.confidence
+    if config.algorithm == "exact":
+        return certify_harm(trust, judged.harm, epsilon=config.harm, delta=delta)
+    known = trust_before[trust_before >= 0]
+    thresholds = np.quantile(known, np.linspace(0, 1, THRESHOLDS)) if len(known) else np.zeros(0)
+    return certify_net(trust, judged.loss, thresholds, epsilon=config.harm, delta=delta, rng=job.rng)
+
+
+def one_of_each_group(rows: Dataset, rng: np.random.Generator) -> Dataset:
+    """One row of each group, drawn at random, in the order of the rows."""
+    shuffled = rng.permutation(len(rows))
+    groups = rows.groups
+    first = {groups[i]: int(i) for i in reversed(shuffled)}
+    return rows.select(sorted(first.values()))
+
+
+def _candidate(
+    config: CascadeConfig, near: Candidate, far: Candidate, certified: Certified, job: Job
+) -> Candidate:
+    providers = tuple(dict.fromkeys((*near.providers, *far.providers)))
+    leaves = "cloud" in (near.placement, far.placement) or "hybrid" in (near.placement, far.placement)
+    notes = []
+    if certified.threshold is None:
+        more = certified.labels_needed
+        wanted = f"; about {more} more calibration labels would" if more else ""
+        notes.append(f"nothing could be certified, so everything is passed on to {config.cloud}{wanted}")
+    return Candidate(
+        name=job.name,
+        technique="cascade",
+        parents=(config.local, config.cloud),
+        artifact=Artifact(path=job.directory, digest=digest.of_folder(job.directory)),
+        placement="hybrid" if leaves else "local",
+        providers=providers,
+        certificate=_certificate(config, near, far, certified),
+        facts={
+            "threshold": certified.threshold,
+            "calibration_rows": certified.n,
+            "accepted": certified.accepted,
+            "harms": certified.harms,
+        },
+        notes=tuple(notes),
+    )
+
+
+def _certificate(config: CascadeConfig, near: Candidate, far: Candidate, certified: Certified) -> Certificate:
+    return Certificate(
+        # Formulas, so that they read alike in every language; the report puts them into words.
+        statement=_statement(config),
+        algorithm=ALGORITHMS[config.algorithm],
+        epsilon=config.harm,
+        delta=certified.delta,
+        n=certified.n,
+        threshold=certified.threshold,
+        local_share=certified.local_share(),
+        harm=certified.harm,
+        labels_needed=certified.labels_needed,
+        models={c.name: c.artifact.digest for c in (near, far) if c.artifact is not None},
+    )
+
+
+def _statement(config: CascadeConfig) -> str:
+    harm = f"P({config.local} answers ✗, {config.cloud} ✓)"
+    if config.algorithm == "net":
+        harm += f" − P({config.local} answers ✓, {config.cloud} ✗)"
+    return f"P( {harm} ≤ {config.harm:.3g} ) ≥ {config.confidence:.3g}"
+
+
+def _needed(splits: Splits, name: str) -> tuple[Dataset, Dataset]:
+    if not splits.trust or not splits.calibration:
+        raise DataError(
+            "a cascade needs rows for trust and for calibration",
+            where=f"candidates.{name}",
+            mend="Give more training rows; both are cut from them.",
+        )
+    return splits.trust, splits.calibration
+
+
+def _measured(parents: Mapping[str, Candidate], name: str) -> Candidate:
+    candidate = parents[name]
+    if candidate.artifact is None:
+        raise DataError(
+            f"a cascade needs answers, and the quality of {name!r} is only {candidate.kind}",
+            where=f"candidates.{name}",
+            mend="Record its answers first.",
+        )
+    return candidate
+
+
+def _member(candidate: Candidate, directory: Path) -> Member:
+    """Where a parent's artifact stands, seen from the cascade's, so that a run can be moved."""
+    from sazon.models.cascade import Member
+
+    artifact = cast(Artifact, candidate.artifact)
+    path = os.path.relpath(artifact.path.resolve(), directory.resolve())
+    return Member(name=candidate.name, path=Path(path), digest=artifact.digest)
+
+
+def _right(answers: Answers, rows: Dataset) -> Flags:
+    return np.array([a == t for a, t in zip(answers.labels, rows.targets, strict=True)], dtype=bool)

@@ -1,0 +1,233 @@
+"""Compare all candidates: estimates, differences, claims, slices, the worst errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sazon.core.errors import DataError, RecipeError
+from sazon.core.types import Candidate, Dataset, ErrorRow, Estimate, Evaluation, Scores, SliceRow
+from sazon.core.words import Language, say
+from sazon.evaluate.claims import correct, differences, not_worse
+from sazon.evaluate.config import EvaluateConfig
+from sazon.evaluate.graded import Graded
+from sazon.evaluate.quality import codes
+from sazon.evaluate.sheets import AnswerSheet
+from sazon.stats import assumed
+from sazon.stats import draws as bootstrap
+from sazon.stats.clusters import FEW, Clustering
+
+
+def compare(
+    config: EvaluateConfig,
+    candidates: Sequence[Candidate],
+    sheets: Mapping[str, AnswerSheet],
+    scores: Scores,
+    test: Dataset,
+    *,
+    rng: np.random.Generator,
+    language: Language = "en",
+) -> Evaluation:
+    """Everything evaluation has to say of the candidates.
+
+    Accuracy is the share right of the answered rows; what was not answered is reported beside it
+    (`answered`), and counts as an error in the draws the decision uses.
+
+    Args:
+        config: reference, margin, level.
+        candidates: in the order of the result.
+        sheets: by name, of the measured ones.
+        scores: of all sheets.
+        test: the rows answered.
+        rng: the stream of the bootstraps.
+        language: of the notes.
+
+    Raises:
+        DataError: no test rows.
+        RecipeError: the reference is not among the candidates.
+    """
+    if not len(test):
+        raise DataError("the test set is empty", mend="Give at least a few hundred labelled rows.")
+    clustering = Clustering.of(test.groups)
+    by_name = {c.name: c for c in candidates}
+    graded = {
+        c.name: Graded.of(c, sheets[c.name], scores, test, clustering)
+        for c in candidates
+        if c.kind == "measured"
+    }
+    reference = choose_reference(config, by_name)
+    estimates = {name: _claimed(c, level=config.level) for name, c in by_name.items() if name not in graded}
+    estimates |= _measured(config, graded, test, clustering, rng)
+    estimates = {name: estimates[name] for name in by_name}
+    declared = config.reference is not None
+    gaps = differences(
+        reference,
+        by_name,
+        graded,
+        {n: e["accuracy"] for n, e in estimates.items()},
+        level=config.level,
+        draws=config.draws,
+        declared=declared,
+        rng=rng,
+    )
+    margins = [
+        not_worse(name, reference, graded, margin=config.margin, level=config.level, declared=declared)
+        for name in graded
+        if name != reference and reference in graded
+    ]
+    claims = correct([*gaps.values(), *margins])
+    return Evaluation(
+        reference=reference,
+        margin=config.margin,
+        n=len(test),
+        clusters=clustering.count,
+        estimates=estimates,
+        differences=dict(zip(gaps, claims, strict=False)),
+        claims=claims,
+        slices=tuple(_slices(config, graded, test)),
+        worst=_worst(graded, test, most=config.worst),
+        recall={
+            name: {
+                label: g.accuracy(level=config.level, where=_equal(test.targets, label))
+                for label in test.labels
+            }
+            for name, g in graded.items()
+        },
+        notes=_notes(graded, clustering, reference=None if declared else reference, language=language),
+    )
+
+
+def choose_reference(config: EvaluateConfig, candidates: Mapping[str, Candidate]) -> str:
+    """The configured reference, else the first measured `api` or `host`, `linear`, or measured one.
+
+    Raises:
+        RecipeError: it is not a candidate, or there is none at all.
+    """
+    if config.reference is not None:
+        if config.reference not in candidates:
+            raise RecipeError(
+                f"unknown candidate {config.reference!r}",
+                where="evaluate.reference",
+                mend=f"Candidates: {', '.join(candidates)}.",
+            )
+        return config.reference
+    measured = {name: c for name, c in candidates.items() if c.kind == "measured"}
+    for techniques in (("api", "host"), ("linear",)):
+        for name, candidate in measured.items():
+            if candidate.technique in techniques:
+                return name
+    for name in (*measured, *candidates):
+        return name
+    raise RecipeError("there is no candidate to compare", where="candidates", mend="Name at least one.")
+
+
+def _claimed(candidate: Candidate, *, level: float) -> dict[str, Estimate]:
+    """What an assumed or published candidate says of itself."""
+    facts = {k: float(v) for k, v in candidate.facts.items() if isinstance(v, (int, float))}
+    if "accuracy_p10" in facts and "accuracy_p90" in facts:
+        return {"accuracy": assumed.range_estimate(facts["accuracy_p10"], facts["accuracy_p90"])}
+    if "k" in facts and "n" in facts:
+        return {"accuracy": assumed.published_estimate(int(facts["k"]), int(facts["n"]), level=level)}
+    return {"accuracy": Estimate.none("nothing is said of its quality", unit="share")}
+
+
+def _measured(
+    config: EvaluateConfig,
+    graded: Mapping[str, Graded],
+    test: Dataset,
+    clustering: Clustering,
+    rng: np.random.Generator,
+) -> dict[str, dict[str, Estimate]]:
+    if not graded:
+        return {}
+    target, answers = codes(test, [g.sheet for g in graded.values()])
+    plain = bootstrap.quality(target, answers)[:, 1]
+    joint = bootstrap.quality_draws(target, answers, clustering, draws=config.draws, rng=rng)[:, :, 1]
+    tail = (1 - config.level) / 2
+    low, high = np.quantile(joint, [tail, 1 - tail], axis=0)
+    found = {}
+    for i, (name, one) in enumerate(graded.items()):
+        macro_f1 = Estimate(
+            value=float(plain[i]),
+            low=float(min(low[i], plain[i])),
+            high=float(max(high[i], plain[i])),
+            level=config.level,
+            unit="share",
+            n=len(test),
+            clusters=clustering.count,
+            method="Bayesian bootstrap of clusters; a missing answer is not right",
+        )
+        found[name] = {
+            "accuracy": one.accuracy(level=config.level),
+            "macro_f1": macro_f1,
+            "answered": one.answered_share(level=config.level),
+            **one.local_share(level=config.level),
+            "calibration_error": one.calibration_error(level=config.level, rng=rng),
+        } | one.times(level=config.level)
+    return found
+
+
+def _equal(values: list[str], wanted: str) -> np.ndarray:
+    return np.array([v == wanted for v in values], dtype=bool)
+
+
+def _slices(config: EvaluateConfig, graded: Mapping[str, Graded], test: Dataset) -> list[SliceRow]:
+    """Accuracy on each part of the test set, for fields with at least two values."""
+    rows = []
+    for column in config.slices:
+        values = ["" if (v := getattr(e, column, None)) is None else str(v) for e in test.examples]
+        parts = sorted(set(values))
+        if len(parts) < 2:
+            continue
+        for part in parts:
+            where = _equal(values, part)
+            rows += [
+                SliceRow(
+                    column=column,
+                    value=part or "unknown",
+                    candidate=name,
+                    metric="accuracy",
+                    estimate=g.accuracy(level=config.level, where=where),
+                )
+                for name, g in graded.items()
+            ]
+    return rows
+
+
+def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[ErrorRow, ...]:
+    """The rows that most candidates got most confidently wrong; without confidence it counts half."""
+    blame = np.zeros(len(test))
+    for one in graded.values():
+        sure = np.where(np.isfinite(one.sheet.confidence), one.sheet.confidence, 0.5)
+        blame += np.where(one.answered & ~one.right, sure, 0.0)
+    order = [int(i) for i in np.argsort(-blame, kind="stable")[:most] if blame[i] > 0]
+    return tuple(
+        ErrorRow(
+            example=test.examples[i].id,
+            target=test.examples[i].target,
+            answers={n: label for n, g in graded.items() if (label := g.sheet.labels[i]) is not None},
+            confidence={
+                n: float(g.sheet.confidence[i])
+                for n, g in graded.items()
+                if np.isfinite(g.sheet.confidence[i])
+            },
+        )
+        for i in order
+    )
+
+
+def _notes(
+    graded: Mapping[str, Graded], clustering: Clustering, *, reference: str | None, language: Language
+) -> tuple[str, ...]:
+    """Warnings a reader must see; `reference` where it was not the recipe that named it."""
+    room, notes = "sazon.evaluate", []
+    if reference is not None:
+        notes.append(say(room, language, "notes.guessed_reference", reference=reference))
+    if clustering.repeats and clustering.count < FEW:
+        notes.append(say(room, language, "notes.few_groups", groups=clustering.count))
+    for name, one in graded.items():
+        missing, rows = int((~one.answered).sum()), len(one.answered)
+        if missing:
+            notes.append(say(room, language, "notes.missing", candidate=name, missing=missing, rows=rows))
+    return tuple(notes)

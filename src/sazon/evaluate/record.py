@@ -1,0 +1,344 @@
+"""Ask a provider once and keep its answers: labels and figures by digest, never the texts.
+
+    proposal = propose(dataset, labels=…, model=…, url=…, spend_cap=0.50, price=…)
+    print(proposal.words("es"))                      the person reads and agrees
+    grant = proposal.confirm(now=time.time())
+    record(dataset, labels=…, grant=grant, path=…, rng=…)
+
+The file (JSON lines) starts with a header and has one line per text, keyed by a digest of text,
+prompt and model. It grows by whole lines; a rerun asks only for what is missing. Of two lines with
+one key the later holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from sazon.core.errors import DataError, EnvironmentLacks, PolicyRefused, SazonError
+from sazon.core.events import Emit, Event, silent
+from sazon.core.run import readable_disk_errors
+from sazon.core.types import Dataset, Estimate
+from sazon.models.recorded import RECORDING_VERSION, recording_key
+from sazon.models.remote import Patient, Prompt, RemotePredictor, Reply, passing
+from sazon.policy.destination import Destination
+from sazon.policy.egress import Egress, Response
+from sazon.policy.gate import Gate, Request
+from sazon.policy.grant import Message, Proposal, RunGrant
+from sazon.policy.grant import propose as propose_grant
+from sazon.policy.spending import Limits, Price
+
+STAGE = "evaluate.record"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What recording came to."""
+
+    path: Path
+    texts: int
+    """Distinct texts of the data."""
+    kept: int
+    """Texts that had been answered before and were not asked again."""
+    asked: int
+    failed: int
+    """Texts asked now that got no label."""
+    spent: Estimate
+    """Money of this run; undefined where the price is not known."""
+    stopped: str = ""
+    """Why it ended before the last text; empty where all were asked."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every text has a line."""
+        return not self.stopped
+
+
+def propose(
+    dataset: Dataset,
+    *,
+    labels: tuple[str, ...],
+    model: str,
+    url: str,
+    spend_cap: float | None = None,
+    price: Price | None = None,
+    token_cap: int | None = None,
+    key: str | None = None,
+    descriptions: Mapping[str, str] | None = None,
+) -> Proposal:
+    """What recording `dataset` would send, for a person to read and confirm.
+
+    Args:
+        dataset: the texts; declared public, or it is refused.
+        labels: all labels of the task; they stand in the prompt.
+        model: the provider's name of the model.
+        url: root of an OpenAI-compatible API.
+        spend_cap: most money to spend, in the currency of the price.
+        price: per token; may be left out for an endpoint on this machine, which charges nothing.
+        token_cap: most tokens in all; needed where the price is not known.
+        key: name of the environment variable that holds the key.
+        descriptions: words that describe labels.
+
+    Raises:
+        PolicyRefused: data not public, address not allowed, or nothing would cap the cost.
+    """
+    prompt = Prompt(labels=labels, descriptions=descriptions or {})
+    attempts = len(set(dataset.inputs)) * Patient().attempts
+    if price is None and Destination.parse(url).loopback:
+        price = Price.free("this machine's own endpoint")
+    if price is None and spend_cap is not None and token_cap is None:
+        raise PolicyRefused(
+            "the price of this provider is not known, so a cap in money could not be kept",
+            mend="Give its price per million tokens, or a cap in tokens.",
+        )
+    return propose_grant(
+        purpose="evaluate.external",
+        data_name=dataset.name,
+        data_digest=dataset.digest,
+        data_public=dataset.public,
+        texts=dataset.inputs,
+        url=url,
+        model=model,
+        instruction=prompt.instruction,
+        limits=Limits(
+            money=spend_cap if price is not None else None, tokens=token_cap, requests=max(attempts, 1)
+        ),
+        price=price,
+        key=key,
+        max_tokens=prompt.max_tokens,
+    )
+
+
+def record(
+    dataset: Dataset,
+    *,
+    labels: tuple[str, ...],
+    grant: RunGrant,
+    path: Path,
+    rng: np.random.Generator,
+    descriptions: Mapping[str, str] | None = None,
+    emit: Emit = silent,
+    gate: Gate | None = None,
+    egress: Egress | None = None,
+    patient: Patient | None = None,
+) -> Recording:
+    """Ask for every text that has no line yet, within the grant.
+
+    Args:
+        dataset: the texts the grant was given for.
+        labels: all labels of the task, as proposed.
+        grant: the confirmed proposal.
+        path: the recording; grows by whole lines, made if missing.
+        rng: spreads the waits between retries.
+        descriptions: as proposed.
+        emit: told of progress and money.
+        gate: holds the grant; by default a gate that holds nothing else.
+        egress: the way out; by default one of that gate.
+        patient: how often and how fast to ask.
+
+    Raises:
+        PolicyRefused: the data is not public, or the grant does not cover this.
+        DataError: the file is a recording of something else.
+        ProviderError: the provider cannot be used, and not one text was answered.
+        EnvironmentLacks: the key's variable is not set, the disk is full, or another run records here.
+    """
+    if not dataset.public:
+        raise PolicyRefused(
+            "answers are written only for data declared public: there is no vault for others yet",
+            where=dataset.name,
+            mend="Declare the data public if it is, or measure a local candidate.",
+        )
+    prompt = Prompt(labels=labels, descriptions=descriptions or {})
+    gate = gate or Gate([grant])
+    asking = _Asking(
+        dataset=dataset,
+        prompt=prompt,
+        grant=grant,
+        gate=gate,
+        egress=egress or Egress(gate),
+        patient=patient or Patient(),
+        rng=rng,
+        emit=emit,
+    )
+    with _opened(path, asking.header) as (file, known):
+        return asyncio.run(asking.fill(path, file, known))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    """One recording under way."""
+
+    dataset: Dataset
+    prompt: Prompt
+    grant: RunGrant
+    gate: Gate
+    egress: Egress
+    patient: Patient
+    rng: np.random.Generator
+    emit: Emit
+
+    @property
+    def model(self) -> str:
+        return self.grant.proposal.model
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return {
+            "sazon_recording": RECORDING_VERSION,
+            "model": self.model,
+            "prompt_digest": self.prompt.digest,
+            "labels": list(self.prompt.labels),
+            "made_at": _now(),
+            "provider": self.grant.proposal.to.origin,
+            "data_public": self.dataset.public,
+        }
+
+    def key(self, text: str) -> str:
+        return recording_key(text, self.prompt.digest, self.model)
+
+    async def fill(self, path: Path, file: IO[bytes], known: Mapping[str, bool]) -> Recording:
+        """Ask for what is missing and append each answer as it comes."""
+        texts = list(dict.fromkeys(self.dataset.inputs))
+        missing = [text for text in texts if not known.get(self.key(text), False)]
+        asked = failed = 0
+        stop: SazonError | None = None
+        if missing:
+            asker = RemotePredictor(
+                self._send, prompt=self.prompt, model=self.model, rng=self.rng, patient=self.patient
+            )
+            async with self.egress:
+                try:
+                    async for position, reply in asker.ask(missing):
+                        if _empty(file):
+                            _append(path, file, self.header)
+                        _append(path, file, self._line(missing[position], reply))
+                        asked, failed = asked + 1, failed + (reply.label is None)
+                        self._tell(len(texts) - len(missing) + asked, len(texts))
+                except SazonError as error:
+                    if asked == 0:
+                        raise
+                    stop = error
+        return Recording(
+            path=path,
+            texts=len(texts),
+            kept=len(texts) - len(missing),
+            asked=asked,
+            failed=failed,
+            spent=self._spent(),
+            stopped=str(stop) if stop else "",
+        )
+
+    async def _send(self, message: Message) -> Response:
+        granted = self.grant.proposal
+        request = Request(
+            purpose=granted.purpose,
+            url=f"{granted.to}/chat/completions",
+            data_digest=self.dataset.digest,
+            message=message,
+        )
+        return await self.egress.send(self.gate.seal(request))
+
+    def _line(self, text: str, reply: Reply) -> dict[str, Any]:
+        return {
+            "key": self.key(text),
+            "model": self.model,
+            "answer": reply.label,
+            "tokens_in": reply.tokens_in,
+            "tokens_out": reply.tokens_out,
+            "seconds": round(reply.seconds, 6),
+            "money": reply.money,
+            "at": _now(),
+            "error": reply.error,
+        }
+
+    def _tell(self, done: int, total: int) -> None:
+        spent = self.grant.account.spent.money
+        self.emit(Event(stage=STAGE, done=float(done), total=float(total), spent=spent))
+
+    def _spent(self) -> Estimate:
+        price, spent = self.grant.proposal.price, self.grant.account.spent
+        if price is None or spent.money is None:
+            return Estimate.none("the provider's price is not known", n=spent.requests)
+        return Estimate(
+            value=spent.money,
+            unit=price.currency,
+            method="tokens as counted by the provider, else at their bound, times the stated price",
+            n=spent.requests,
+        )
+
+
+# ------------------------------------------------------------------------ the file
+
+
+@contextlib.contextmanager
+def _opened(path: Path, header: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], dict[str, bool]]]:
+    """The file, locked and ready to grow, and which keys it has (True: not to be asked again)."""
+    with contextlib.ExitStack() as stack:
+        with readable_disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("a+b"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise EnvironmentLacks(
+                "another run is recording into this file", where=str(path), mend="Wait for it."
+            ) from error
+        file.seek(0)
+        content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = whole.splitlines()
+        if lines or content[:20] != b'{"sazon_recording": '[: len(content)]:
+            # Checked before anything is cut off: it may be somebody else's file.
+            _check_header(_parsed(lines[0] if lines else content, path), header, path)
+        file.truncate(len(whole))  # drops a line that a kill cut short
+        rows = [_parsed(line, path) for line in lines[1:]]
+        try:
+            yield file, {str(row.get("key")): not passing(row.get("error")) for row in rows}
+        finally:
+            if _empty(file):
+                path.unlink(missing_ok=True)  # not one answer came: leave nothing behind
+
+
+def _check_header(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
+    for name in ("sazon_recording", "model", "prompt_digest", "labels", "provider", "data_public"):
+        if found.get(name) != wanted[name]:
+            raise DataError(
+                f"this is a recording with another {name.replace('_', ' ')}",
+                where=str(path),
+                mend="Choose another file for the new recording.",
+            )
+
+
+def _parsed(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise DataError("this is not a recording", where=str(path), mend="Choose another file.")
+    return row
+
+
+def _append(path: Path, file: IO[bytes], row: Mapping[str, Any]) -> None:
+    with readable_disk_errors(path):
+        file.write(json.dumps(row).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _empty(file: IO[bytes]) -> bool:
+    return os.fstat(file.fileno()).st_size == 0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Training over sites whose rows may not move: only weights travel."""

@@ -1,0 +1,1 @@
+"""The gateway: the decided candidate behind an OpenAI-shaped interface, local first."""

@@ -1,0 +1,21 @@
+"""Orders the stages: `run` in `order.py` reads like the README; the doors lead to it.
+
+outcome = pipeline.run("recipe.yaml")
+"""
+
+from sazon.pipeline.demo import demo_recipe, record_demo, with_recording
+from sazon.pipeline.doors import check, explain, init, recipe_of, serve
+from sazon.pipeline.order import Outcome, run
+
+__all__ = [
+    "Outcome",
+    "check",
+    "demo_recipe",
+    "explain",
+    "init",
+    "recipe_of",
+    "record_demo",
+    "run",
+    "serve",
+    "with_recording",
+]

@@ -1,0 +1,159 @@
+"""The demo: the shipped task, the user's own file, a public set, or an endpoint measured as well."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from sazon import data, economics, recipe
+from sazon.core import rng
+from sazon.core.errors import PolicyRefused, RecipeError
+from sazon.core.events import Emit, silent
+from sazon.core.types import Dataset
+from sazon.core.words import Language
+from sazon.data.public import BANKING77
+from sazon.evaluate.record import propose, record
+from sazon.pipeline.surroundings import cache_folder
+from sazon.policy.spending import Price
+from sazon.recipe import Recipe
+from sazon.recipe.write import first_recipe, task_name
+
+
+def demo_recipe(
+    *, data: Path | None = None, public: bool = False, overrides: Sequence[str] = ()
+) -> Recipe:
+    """The recipe of `sazon demo`, of `--data FILE`, or of `--public`.
+
+    Raises:
+        RecipeError: both a file and the public set are wanted.
+        DataError: the file cannot be read.
+    """
+    if data is not None and public:
+        raise RecipeError("--data and --public exclude each other", mend="Choose one.")
+    if data is not None:
+        return _own(data, overrides)
+    if public:
+        return recipe.parse(_public(), name="banking77.yaml", overrides=overrides)
+    text = (files("sazon.recipe") / "demo.yaml").read_text(encoding="utf-8")
+    return recipe.parse(text, name="demo.yaml", overrides=overrides)
+
+
+def _own(path: Path, overrides: Sequence[str]) -> Recipe:
+    found = data.inspect(path)
+    text = first_recipe(found, path=str(path.resolve()), name=task_name(path))
+    return recipe.parse(text, name=f"{path.name} (recipe written by sazon)", overrides=overrides)
+
+
+def _public() -> str:
+    """A recipe for Banking77, saying where it comes from and under which licence."""
+    config, note = BANKING77.config, f"{BANKING77.what}.\n# {BANKING77.citation}. {BANKING77.homepage}"
+    if config.test is None:
+        raise ValueError("the public set has a test file")
+    return f"""# {note}
+# Licence: {config.licence}. Downloaded from its source and checked against the digests below.
+name: {BANKING77.name}
+data:
+  train: {{path: "{config.train.path}", sha256: "{config.train.sha256}"}}
+  test: {{path: "{config.test.path}", sha256: "{config.test.sha256}"}}
+  input: {config.input}
+  target: {config.target}
+  licence: {config.licence}
+  public: true
+models: {{minilm: {{source: "{recipe.EMBEDDED_BASE}"}}}}
+candidates:
+  floor:  {{technique: majority}}
+  linear: {{technique: linear}}
+  probe:  {{technique: transfer, base: minilm}}
+"""
+
+
+def record_demo(
+    wanted: Recipe,
+    *,
+    url: str,
+    model: str,
+    key: str | None,
+    spend: float,
+    price: str | None,
+    ask: Callable[[str], bool],
+    emit: Emit = silent,
+) -> Path:
+    """Ask an endpoint for the demo's test texts, after consent, and keep the answers.
+
+    Only texts declared public are sent, and only the test split: nothing is trained on the answers.
+
+    Args:
+        wanted: the demo's recipe.
+        url: root of an OpenAI-compatible API.
+        model: its name there.
+        key: environment variable that holds the key.
+        spend: most money this may cost.
+        price: `genai:provider/model`; not needed for an endpoint on this machine.
+        ask: shows what would leave and returns whether the person agrees.
+
+    Raises:
+        PolicyRefused: no consent, data not public, or an address that is not allowed.
+    """
+    test, labels = _test_split(wanted)
+    proposal = propose(
+        test,
+        labels=labels,
+        model=model,
+        url=url,
+        spend_cap=spend if spend > 0 else None,
+        price=_price(price),
+        key=key,
+    )
+    language: Language = wanted.config.report.language
+    if not ask(proposal.words(language)):
+        raise PolicyRefused("no consent was given, so nothing was sent", mend="Run again and agree.")
+    folder = cache_folder() / "recordings"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{task_name(Path(model))}-{test.digest[:16]}.jsonl"
+    recording = record(
+        test,
+        labels=labels,
+        grant=proposal.confirm(now=time.time()),
+        path=path,
+        rng=rng.stream(wanted.config.seed, "evaluate.record"),
+        emit=emit,
+    )
+    return recording.path
+
+
+def with_recording(
+    wanted: Recipe, recording: Path, *, url: str, model: str, price: str | None, overrides: Sequence[str]
+) -> Recipe:
+    """The same recipe with the API's quality measured instead of assumed."""
+    added = [
+        "candidates.frontier={technique: api, provider: frontier, recorded: " + f'"{recording}"' + "}",
+        f"providers.frontier.base_url={url}",
+        f'providers.frontier.model="{model}"',
+    ]
+    if price is not None:
+        added.append(f'providers.frontier.price="{price}"')
+    return demo_recipe(overrides=[*overrides, *added])
+
+
+def _test_split(wanted: Recipe) -> tuple[Dataset, tuple[str, ...]]:
+    """The test split exactly as the run will make it, and all labels."""
+    config = wanted.config
+    loaded = data.load(config.data, root=wanted.root, offline=True, cache=cache_folder())
+    splits = data.split(loaded, cascade=wanted.has_cascade, rng=rng.stream(config.seed, "data.split"))
+    labels = tuple(sorted({*splits.fit.targets, *splits.validation.targets}))
+    return splits.test, labels
+
+
+def _price(price: str | None) -> Price | None:
+    if price is None:
+        return None
+    listed = economics.price_of(price, on=datetime.datetime.now(tz=datetime.UTC).date())
+    return Price(
+        input_per_mtok=listed.input_per_mtok,
+        output_per_mtok=listed.output_per_mtok,
+        currency=listed.currency,
+        source=f"{listed.source}, {listed.as_of}",
+    )

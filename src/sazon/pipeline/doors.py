@@ -1,0 +1,136 @@
+"""The doors beside `run`: look before, explain, write a first recipe, serve afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sazon import data, models, recipe
+from sazon.core import files, registry
+from sazon.core.errors import DataError, EnvironmentLacks, PolicyRefused, RecipeError, SazonError
+from sazon.core.run import Run, write_aside
+from sazon.core.types import Decision, Finding
+from sazon.pipeline.surroundings import cache_folder
+from sazon.recipe import Recipe
+from sazon.recipe.explain import Explained
+from sazon.recipe.explain import explain as explain_recipe
+from sazon.recipe.write import first_recipe, task_name
+
+
+def recipe_of(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, or the recipe of a run directory with the overrides it was made with.
+
+    Raises:
+        SazonError: no recipe there, or a wrong one.
+    """
+    if not path.is_dir():
+        return recipe.read(path, overrides=overrides)
+    Run.read(path)
+    resolved = json.loads((path / "resolved.json").read_text("utf-8"))
+    return recipe.parse(
+        (path / "recipe.yaml").read_text("utf-8"),
+        name=str(path / "recipe.yaml"),
+        root=Path(os.path.normpath(path / resolved["root"])),
+        overrides=[*resolved["overrides"], *overrides],
+    )
+
+
+def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
+    """Look at the data and at what the candidates need, without doing any work.
+
+    Raises:
+        DataError: the data cannot be read, or cannot carry the task.
+    """
+    config, cache = wanted.config, cache_folder()
+    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
+    findings: list[Finding] = []
+    languages: dict[str, tuple[str, ...]] = {}
+    for name, source in config.models.items():
+        try:
+            base = models.resolve_base(name, source.source, root=wanted.root, offline=offline, cache=cache)
+            languages[name] = tuple(source.languages) or base.languages
+        except SazonError as error:
+            findings.append(Finding(level="error", what=error.what, where=f"models.{name}", mend=error.mend))
+    findings += data.check(loaded, base_languages=languages)
+    errors = [DataError(f.what, where=f.where, mend=f.mend) for f in findings if f.level == "error"]
+    if errors:
+        raise DataError(f"{len(errors)} problem(s)", problems=errors)
+    rows = len(loaded.train) + sum(len(d) for d in (loaded.validation, loaded.test) if d is not None)
+    order = " → ".join(p.name for p in wanted.plans)
+    findings.append(
+        Finding(
+            level="note",
+            what=f"{rows:,} rows, {len(loaded.train.labels)} classes; candidates in order: {order}",
+        )
+    )
+    return findings
+
+
+def explain(wanted: Recipe) -> list[Explained]:
+    """Every resolved value and why."""
+    return explain_recipe(wanted)
+
+
+def init(path: Path, *, out: Path, force: bool = False) -> str:
+    """Write a recipe for a data file and return its text.
+
+    Raises:
+        RecipeError: the recipe exists already.
+        DataError: the file cannot be read or holds nothing to learn.
+    """
+    if out.exists() and not force:
+        raise RecipeError("the file exists already", where=str(out), mend="Add --force, or another --out.")
+    found = data.inspect(path)
+    relative = os.path.relpath(path.resolve(), out.resolve().parent)
+    text = first_recipe(found, path=relative, name=task_name(path))
+    recipe.parse(text, name=str(out), root=out.resolve().parent)
+    write_aside(out, text)
+    return text
+
+
+def serve(directory: Path, *, candidate: str | None = None, port: int | None = None) -> None:
+    """Serve the decision's local candidate, or the one named, until stopped.
+
+    Raises:
+        EnvironmentLacks: no finished run here.
+        RecipeError: no such candidate.
+        PolicyRefused: the candidate would need a provider.
+    """
+    from sazon.gateway.served import Served
+    from sazon.gateway.server import serve as answer_requests
+
+    wanted = recipe_of(directory)
+    name = candidate or _chosen(directory)
+    if name not in wanted.config.candidates:
+        raise registry.unknown("candidate", name, list(wanted.config.candidates))
+    made = files.read_candidate(directory / "adapt" / name)
+    if made.artifact is None:
+        raise PolicyRefused(
+            "nothing of this candidate runs here: its quality was assumed or published",
+            where=name,
+            mend="Serve a local candidate: sazon serve RUN --candidate NAME.",
+        )
+    config = wanted.config.gateway
+    if port is not None:
+        config = config.model_copy(update={"port": port})
+    served = Served(name=wanted.name, candidate=made, predictor=models.load(made))
+    answer_requests(served, config, language=wanted.config.report.language)
+
+
+def _chosen(directory: Path) -> str:
+    """The candidate the decision chose, or the front-runner where it is undecided."""
+    path = directory / "decide" / "decision.json"
+    if not path.is_file():
+        raise EnvironmentLacks(
+            "this run has no decision yet", where=str(directory), mend=f"Finish it: sazon run {directory}"
+        )
+    decision = files.from_json(Decision, path.read_text("utf-8"), where=str(path))
+    if decision.choice is None:
+        raise PolicyRefused(
+            "no candidate passed the gates, so there is nothing to serve",
+            where=str(directory),
+            mend="Name one yourself: --candidate NAME.",
+        )
+    return decision.choice

@@ -1,0 +1,74 @@
+"""Gather what a run found, for the report to say."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from sazon import decide, report
+from sazon.core.types import Costs, Decision, Evaluation, QualityDraws
+from sazon.core.words import LANGUAGES
+from sazon.pipeline.surroundings import machine, versions
+
+if TYPE_CHECKING:
+    from sazon.pipeline.order import Kitchen, Outcome
+
+
+def gather(
+    kitchen: Kitchen,
+    outcome: Outcome,
+    evaluation: Evaluation,
+    quality: QualityDraws,
+    costs: Costs,
+    decision: Decision,
+) -> report.Evidence:
+    """All that the report may say of a finished run."""
+    wanted, test = kitchen.recipe, kitchen.splits.test
+    manifest = kitchen.run.manifest()
+    facts = {k: str(v) for k, v in machine().items()}
+    return report.Evidence(
+        name=wanted.name,
+        command=command(kitchen),
+        seed=wanted.config.seed,
+        versions=versions() | facts,
+        made_at=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        data=report.summarise(kitchen.splits),
+        findings=outcome.findings,
+        candidates=outcome.candidates,
+        evaluation=evaluation,
+        costs=costs,
+        decision=decision,
+        verdict={language: decide.verdict(decision, language) for language in LANGUAGES},
+        quality=quality,
+        inputs_shown=report.inputs_of_worst(evaluation, test, allowed=wanted.config.report.show_inputs),
+        policy=policy_facts(kitchen, outcome),
+        seconds={e["stage"]: e["seconds"] for e in manifest},
+        looks=looks(kitchen),
+        recipe_digest=wanted.digest,
+    )
+
+
+def command(kitchen: Kitchen) -> str:
+    """The command that makes the same run again from its own recipe."""
+    return f"sazon run {kitchen.run.directory.name}"
+
+
+def looks(kitchen: Kitchen) -> int:
+    """How often this run has scored this test set, by distinct evaluations in the manifest."""
+    test = kitchen.splits.test.digest
+    seen = {
+        e["output_digest"]
+        for e in kitchen.run.manifest()
+        if e["stage"] == "evaluate" and e["inputs"].get("test") == test
+    }
+    return max(1, len(seen))
+
+
+def policy_facts(kitchen: Kitchen, outcome: Outcome) -> dict[str, str]:
+    """What was allowed and what left, for the policy chapter."""
+    basis = kitchen.recipe.config.policy.local_basis
+    providers = sorted({p for c in outcome.candidates for p in c.providers})
+    return {
+        "basis": ", ".join(f"{k}: {v}" for k, v in basis.items()),
+        "exits_denied": ", ".join(providers),
+    }

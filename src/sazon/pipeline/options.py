@@ -1,0 +1,98 @@
+"""What economics needs to know of each candidate, taken from plan, candidate and measurement."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from sazon import economics
+from sazon.core.errors import RecipeError
+from sazon.core.types import Candidate, Estimate, Evaluation
+from sazon.recipe import Plan, Recipe
+
+
+def economic_options(
+    wanted: Recipe, candidates: Sequence[Candidate], evaluation: Evaluation, *, prices_on: datetime.date
+) -> list[economics.Option]:
+    """One option a candidate, in the candidates' order.
+
+    Raises:
+        RecipeError: an API candidate has no price, or one that cannot be found.
+    """
+    return [
+        _option(wanted, wanted.plan(c.name), c, evaluation.estimates.get(c.name, {}), prices_on)
+        for c in candidates
+    ]
+
+
+def _option(
+    wanted: Recipe,
+    plan: Plan,
+    candidate: Candidate,
+    measured: dict[str, Estimate] | object,
+    prices_on: datetime.date,
+) -> economics.Option:
+    known = measured if isinstance(measured, dict) else {}
+    kind = plan.technique if plan.technique in {"host", "api", "cascade"} else "local"
+    return economics.Option(
+        name=plan.name,
+        kind=kind,
+        technique=plan.technique,
+        seconds_per_request=busy_seconds(known.get("throughput_per_s")) if kind == "local" else None,
+        price=_price(wanted, plan, prices_on) if kind == "api" else None,
+        tokens_in=getattr(plan.config, "tokens_in", None),
+        tokens_out=getattr(plan.config, "tokens_out", None),
+        model=getattr(plan.config, "model", ""),
+        gpu=getattr(plan.config, "gpu", "h100"),
+        tenure=getattr(plan.config, "tenure", "rent"),
+        training_seconds=candidate.training.seconds if candidate.training else 0.0,
+        parents=plan.parents if kind == "cascade" else (),
+        cloud_share=_cloud_share(candidate, known) if kind == "cascade" else None,
+    )
+
+
+def busy_seconds(throughput: Estimate | None) -> Estimate | None:
+    """Seconds one request keeps a machine busy: the inverse of its throughput."""
+    if throughput is None or not throughput.value:
+        return None
+    return Estimate(
+        value=1 / throughput.value,
+        low=1 / throughput.high if throughput.high else None,
+        high=1 / throughput.low if throughput.low else None,
+        level=throughput.level,
+        unit="s/request",
+        method=f"inverse of throughput ({throughput.method})",
+        n=throughput.n,
+        kind=throughput.kind,
+    )
+
+
+def _cloud_share(candidate: Candidate, known: dict[str, Estimate]) -> Estimate | None:
+    """Share of requests a cascade passes on: as measured on test, else as certified."""
+    local = known.get("local_share")
+    if local is None and candidate.certificate is not None:
+        local = candidate.certificate.local_share
+    if local is None or local.value is None:
+        return None
+    return Estimate(
+        value=1 - local.value,
+        low=1 - local.high if local.high is not None else None,
+        high=1 - local.low if local.low is not None else None,
+        level=local.level,
+        unit="share",
+        method=local.method,
+        n=local.n,
+        kind=local.kind,
+    )
+
+
+def _price(wanted: Recipe, plan: Plan, prices_on: datetime.date) -> economics.TokenPrice:
+    provider = wanted.config.providers[plan.config.provider]
+    if provider.price is None:
+        raise RecipeError(
+            "an API candidate needs its provider's price",
+            where=f"providers.{plan.config.provider}.price",
+            mend='Write price: "genai:provider/model", or {input_per_mtok: …, output_per_mtok: …, '
+            "currency: USD, as_of: …, source: …}.",
+        )
+    return economics.price_of(provider.price, on=prices_on)

@@ -1,0 +1,394 @@
+"""The order of the stages, from a recipe to a decision; reads like the README.
+
+Every stage is a folder of the run, made once and skipped while its inputs stay the same:
+
+    data → adapt/<candidate> → answers/<candidate> → evaluate → economics → decide → report
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sazon
+from sazon import data, decide, economics, evaluate, models, recipe, report
+from sazon.core import digest, files, registry
+from sazon.core.errors import DataError
+from sazon.core.events import Emit, silent
+from sazon.core.run import Run
+from sazon.core.seams import Base, Job
+from sazon.core.types import (
+    Candidate,
+    Costs,
+    Decision,
+    Evaluation,
+    Finding,
+    QualityDraws,
+    Splits,
+    TrainingData,
+)
+from sazon.pipeline.evidence import gather
+from sazon.pipeline.options import economic_options
+from sazon.pipeline.surroundings import cache_folder, machine, versions
+from sazon.recipe import Plan, Recipe
+
+STAGES = ("data", "adapt", "evaluate", "economics", "decide", "report")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run came to; later stages are None where it was asked to stop before them."""
+
+    directory: Path
+    candidates: tuple[Candidate, ...]
+    evaluation: Evaluation | None = None
+    costs: Costs | None = None
+    decision: Decision | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def report(self) -> Path:
+        """Path of the report."""
+        return self.directory / "report" / "report.html"
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One row a candidate: accuracy, cost per 1,000 correct answers, P(best)."""
+        best = dict(self.decision.ranking) if self.decision else {}
+        rows = []
+        for c in self.candidates:
+            quality = self.evaluation.estimates.get(c.name, {}) if self.evaluation else {}
+            costs = self.costs.summary.get(c.name, {}) if self.costs else {}
+            rows.append(
+                {
+                    "candidate": c.name,
+                    "technique": c.technique,
+                    "kind": c.kind,
+                    "accuracy": quality.get("accuracy"),
+                    "per_1000_correct": costs.get("per_1000_correct"),
+                    "total": costs.get("total"),
+                    "p_best": best.get(c.name),
+                }
+            )
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kitchen:
+    """What every stage of one run needs at hand."""
+
+    recipe: Recipe
+    run: Run
+    splits: Splits
+    bases: Mapping[str, Base]
+    cache: Path
+    prices_on: datetime.date
+    """Day whose list prices hold; kept when a run is resumed."""
+
+
+def run(
+    source: Recipe | Path | str,
+    *,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    offline: bool = False,
+    until: str = "report",
+    emit: Emit = silent,
+) -> Outcome:
+    """Carry a recipe through to its decision and report.
+
+    Args:
+        source: a recipe, or the path of one.
+        out: run directory; default `runs/<name>-<digest>` in the working directory.
+        overrides: `a.b=c`.
+        offline: refuse every download.
+        until: last stage wanted, one of `STAGES`.
+        emit: takes progress events.
+
+    Raises:
+        SazonError: the recipe, the data or the environment does not allow it.
+    """
+    wanted = source if isinstance(source, Recipe) else recipe.read(Path(source), overrides=overrides)
+    directory = out or Path("runs") / f"{_slug(wanted.name)}-{wanted.digest[:10]}"
+    last = STAGES.index(until)
+    with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
+        opened.write("recipe.yaml", wanted.text)
+        kitchen, findings = _prepare(wanted, opened, offline=offline)
+        candidates = _make_all(kitchen) if last >= STAGES.index("adapt") else ()
+        outcome = Outcome(directory=directory, candidates=candidates, findings=tuple(findings))
+        if last >= STAGES.index("evaluate"):
+            evaluation, quality = _evaluate(kitchen, candidates)
+            outcome = replace(outcome, evaluation=evaluation)
+        if last >= STAGES.index("economics"):
+            costs = _economics(kitchen, candidates, evaluation, quality)
+            outcome = replace(outcome, costs=costs)
+        if last >= STAGES.index("decide"):
+            decision = _decide(kitchen, candidates, evaluation, quality, costs)
+            outcome = replace(outcome, decision=decision)
+        if last >= STAGES.index("report"):
+            _report(kitchen, gather(kitchen, outcome, evaluation, quality, costs, decision))
+        return outcome
+
+
+def _slug(name: str) -> str:
+    return "-".join(name.lower().split())
+
+
+# --------------------------------------------------------------------------- data
+
+
+def _prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
+    """Read, check and split the data; find the base models; write down what was resolved."""
+    config, cache = wanted.config, cache_folder()
+    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
+    bases = {
+        name: models.resolve_base(name, m.source, root=wanted.root, offline=offline, cache=cache)
+        for name, m in config.models.items()
+        if any(p.base == name for p in wanted.plans)
+    }
+    findings = data.check(loaded, base_languages={n: b.languages for n, b in bases.items()})
+    refuse_errors(findings)
+    splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
+    prices_on = _prices_on(opened)
+    opened.write(
+        "resolved.json",
+        json.dumps(
+            {
+                "seed": config.seed,
+                "root": os.path.relpath(wanted.root, opened.directory),
+                "overrides": wanted.overrides,
+                "prices_on": prices_on.isoformat(),
+                "recipe": wanted.resolved,
+                "recipe_digest": wanted.digest,
+                "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
+                "splits": splits.digests,
+                "how_split": splits.how,
+                "versions": versions(),
+                "machine": machine(),
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n",
+    )
+    kitchen = Kitchen(recipe=wanted, run=opened, splits=splits, bases=bases, cache=cache, prices_on=prices_on)
+    opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
+    return kitchen, findings
+
+
+def _prices_on(opened: Run) -> datetime.date:
+    """The day a run began: resuming it later must not change its prices."""
+    earlier = opened.directory / "resolved.json"
+    if earlier.is_file():
+        return datetime.date.fromisoformat(json.loads(earlier.read_text("utf-8"))["prices_on"])
+    return datetime.datetime.now(tz=datetime.UTC).date()
+
+
+def _write_data(kitchen: Kitchen, findings: list[Finding], folder: Path) -> None:
+    """Write which ids stand in which split, never inputs."""
+    s = kitchen.splits
+    parts = [d for d in (s.fit, s.validation, s.trust, s.calibration, s.test) if d is not None]
+    ids = {d.split: d.ids for d in parts}
+    (folder / "splits.json").write_text(json.dumps(ids, indent=1), encoding="utf-8")
+    (folder / "findings.json").write_text(files.to_json(tuple(findings)), encoding="utf-8")
+
+
+def refuse_errors(findings: Sequence[Finding]) -> None:
+    """Stop before any work where the data cannot carry the task.
+
+    Raises:
+        DataError: with every error found.
+    """
+    errors = [DataError(f.what, where=f.where, mend=f.mend) for f in findings if f.level == "error"]
+    if errors:
+        raise DataError(f"{len(errors)} problem(s) in the data", problems=errors)
+
+
+# -------------------------------------------------------------------------- adapt
+
+
+def _make_all(kitchen: Kitchen) -> tuple[Candidate, ...]:
+    """Make every candidate, parents first; return them in the recipe's order."""
+    made: dict[str, Candidate] = {}
+    for plan in kitchen.recipe.plans:
+        made[plan.name] = _make(kitchen, plan, {p: made[p] for p in plan.parents})
+    return tuple(made[name] for name in kitchen.recipe.config.candidates)
+
+
+def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Candidate:
+    """Make one candidate in its own folder, or read it back."""
+    splits, options = kitchen.splits, plan.config.model_dump_json()
+    base = _base_of(kitchen, plan)
+    seen = splits.digests if plan.stage == "evaluate" else {}
+    inputs = {
+        "technique": plan.technique,
+        "options": digest.of_text(options),
+        "base": base.revision if base else "",
+        "fit": splits.fit.digest,
+        "validation": splits.validation.digest,
+        **{f"split.{k}": v for k, v in seen.items() if k != "test"},
+        **{f"parent.{n}": p.digest for n, p in parents.items()},
+        "seed": str(kitchen.run.seed),
+        "sazon": sazon.__version__,
+    }
+
+    def work(folder: Path) -> None:
+        (folder / "artifact").mkdir()
+        job = Job(
+            name=plan.name,
+            directory=folder / "artifact",
+            cache=kitchen.cache,
+            rng=kitchen.run.rng(f"{plan.stage}.{plan.name}"),
+            emit=kitchen.run.emit,
+        )
+        technique = registry.load("technique", plan.technique)()
+        if plan.stage == "evaluate":
+            candidate = technique.make(
+                plan.config, splits=splits, parents=parents, job=job, root=kitchen.recipe.root
+            )
+        else:
+            candidate = technique.adapt(
+                plan.config, base=base, data=_training(kitchen), parents=parents, job=job
+            )
+        files.write_candidate(replace(candidate, facts={**candidate.facts, "options": options}), folder)
+
+    folder = kitchen.run.stage(f"adapt/{plan.name}", inputs=inputs, work=work)
+    return files.read_candidate(folder)
+
+
+def _training(kitchen: Kitchen) -> TrainingData:
+    s = kitchen.splits
+    labels = tuple(sorted({*s.fit.targets, *s.validation.targets}))
+    return TrainingData(fit=s.fit, validation=s.validation, labels=labels)
+
+
+def _base_of(kitchen: Kitchen, plan: Plan) -> Base | None:
+    """The base a candidate uses itself, or through the candidate it is made of."""
+    name = plan.base
+    for parent in plan.parents if plan.stage == "federate" else ():
+        name = name or kitchen.recipe.plan(parent).base
+    return kitchen.bases[name] if name is not None else None
+
+
+# ----------------------------------------------------------------------- evaluate
+
+
+def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evaluation, QualityDraws]:
+    """Let every candidate that runs answer the test set, then compare them."""
+    config, splits, opened = kitchen.recipe.config, kitchen.splits, kitchen.run
+    sheets = {
+        c.name: evaluate.AnswerSheet.read(_answer(kitchen, c)) for c in candidates if c.artifact is not None
+    }
+    inputs = {
+        "config": digest.of_text(config.evaluate.model_dump_json()),
+        "worlds": str(config.economics.worlds),
+        "error_costs": digest.of_json(dict(config.economics.error_costs)),
+        "test": splits.test.digest,
+        **{f"answers.{n}": digest.of_folder(opened.directory / "answers" / n) for n in sheets},
+        **{f"candidate.{c.name}": digest.of_text(files.to_json(c)) for c in candidates},
+    }
+
+    def work(folder: Path) -> None:
+        scores = evaluate.score(sheets, splits.test)
+        scores.table.write_parquet(folder / "scores.parquet")
+        evaluation = evaluate.compare(
+            config.evaluate, candidates, sheets, scores, splits.test, rng=opened.rng("evaluate.compare")
+        )
+        quality = evaluate.draw(
+            config.evaluate,
+            candidates,
+            sheets,
+            splits.test,
+            draws=config.economics.worlds,
+            error_weights=config.economics.error_costs,
+            rng=opened.rng("evaluate.draws"),
+        )
+        (folder / "estimates.json").write_text(files.to_json(evaluation), encoding="utf-8")
+        files.write_quality(quality, folder)
+
+    folder = opened.stage("evaluate", inputs=inputs, work=work)
+    text = (folder / "estimates.json").read_text("utf-8")
+    return files.from_json(Evaluation, text, where=str(folder)), files.read_quality(folder)
+
+
+def _answer(kitchen: Kitchen, candidate: Candidate) -> Path:
+    """Answers and timings of one candidate on the test set; a look that the run records."""
+    test = kitchen.splits.test
+    return kitchen.run.stage(
+        f"answers/{candidate.name}",
+        inputs={"candidate": candidate.digest, "test": test.digest, "sazon": sazon.__version__},
+        work=lambda folder: evaluate.answer(candidate, test, directory=folder, emit=kitchen.run.emit),
+    )
+
+
+# ---------------------------------------------------------- economics, decide, report
+
+
+def _economics(
+    kitchen: Kitchen, candidates: Sequence[Candidate], evaluation: Evaluation, quality: QualityDraws
+) -> Costs:
+    """Price every candidate in every world; world i has draw i of quality."""
+    config = kitchen.recipe.config
+    options = economic_options(kitchen.recipe, candidates, evaluation, prices_on=kitchen.prices_on)
+
+    def work(folder: Path) -> None:
+        costs = economics.simulate(
+            config.economics, options, quality, rng=kitchen.run.rng("economics.worlds")
+        )
+        files.write_costs(costs, folder)
+
+    inputs = {
+        "config": digest.of_text(config.economics.model_dump_json()),
+        "options": digest.of_text(*(files.to_json(o) for o in options)),
+        "quality": digest.of_bytes(np.ascontiguousarray(quality.values).tobytes()),
+        "sazon": sazon.__version__,
+    }
+    return files.read_costs(kitchen.run.stage("economics", inputs=inputs, work=work))
+
+
+def _decide(
+    kitchen: Kitchen,
+    candidates: Sequence[Candidate],
+    evaluation: Evaluation,
+    quality: QualityDraws,
+    costs: Costs,
+) -> Decision:
+    """Gates first, then the probability of being best over the joint draws."""
+    config = kitchen.recipe.config.decide
+
+    def work(folder: Path) -> None:
+        decision = decide.choose(config, candidates, evaluation, quality, costs)
+        (folder / "decision.json").write_text(files.to_json(decision), encoding="utf-8")
+
+    inputs = {
+        "config": digest.of_text(config.model_dump_json()),
+        "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
+        "economics": digest.of_folder(kitchen.run.directory / "economics"),
+        "sazon": sazon.__version__,
+    }
+    folder = kitchen.run.stage("decide", inputs=inputs, work=work)
+    return files.from_json(Decision, (folder / "decision.json").read_text("utf-8"), where=str(folder))
+
+
+def _report(kitchen: Kitchen, evidence: report.Evidence) -> None:
+    """One report in the recipe's language, the other language beside it."""
+    kitchen.run.stage(
+        "report",
+        inputs={
+            "config": digest.of_text(kitchen.recipe.config.report.model_dump_json()),
+            "findings": digest.of_text(files.to_json(evidence.findings)),
+            "candidates": digest.of_text(*(files.to_json(c) for c in evidence.candidates)),
+            "decide": digest.of_folder(kitchen.run.directory / "decide"),
+            "economics": digest.of_folder(kitchen.run.directory / "economics"),
+            "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
+            "sazon": sazon.__version__,
+        },
+        work=lambda folder: report.write(evidence, folder, language=kitchen.recipe.config.report.language),
+    )

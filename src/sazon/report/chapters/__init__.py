@@ -1,0 +1,1 @@
+"""One module per chapter, named as the room it reports on."""

@@ -1,0 +1,201 @@
+"""Chapter `evaluate`: how good each option is, where, and how surely."""
+
+from __future__ import annotations
+
+from sazon.core.types import Claim, Estimate
+from sazon.report import cells, charts
+from sazon.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chapter,
+    Figure,
+    Folded,
+    Heading,
+    Paragraph,
+    Table,
+)
+from sazon.report.evidence import Evidence
+from sazon.report.voice import Voice
+
+_FIRST = ("accuracy", "macro_f1", "calibration_error", "latency_p50_s", "latency_p95_s", "throughput_per_s")
+
+
+def chapter(evidence: Evidence, voice: Voice) -> Chapter:
+    """Metrics, differences, claims, slices, recall, calibration and the worst errors."""
+    evaluation = evidence.evaluation
+    intro = voice(
+        "evaluate.intro",
+        n=voice.number(evaluation.n),
+        clusters=voice.number(evaluation.clusters),
+        reference=evaluation.reference,
+        margin=voice.points(evaluation.margin),
+    )
+    blocks: list[Block] = [Paragraph(text=intro)]
+    blocks += [f for f in (forest(evidence, voice),) if f is not None]
+    blocks.append(_metrics(evidence, voice))
+    blocks += _slices(evidence, voice)
+    blocks += _recall(evidence, voice)
+    blocks += [Heading(text=voice("evaluate.claims_title")), Paragraph(text=voice("evaluate.claims_intro"))]
+    blocks.append(_claims(evidence, voice))
+    blocks += [Heading(text=voice("evaluate.worst_title")), *_worst(evidence, voice)]
+    if evaluation.notes:
+        blocks.append(Bullets(items=evaluation.notes))
+    return Chapter(
+        name="evaluate", title=voice("evaluate.title"), question=voice("evaluate.question"), blocks=tuple(blocks)
+    )
+
+
+def forest(evidence: Evidence, voice: Voice) -> Figure | None:
+    """Paired differences to the reference with the margin."""
+    drawn = charts.forest(evidence, voice)
+    if drawn is None:
+        return None
+    told = []
+    for name, claim in evidence.evaluation.differences.items():
+        cell = voice.difference(claim.estimate)
+        told.append(f"{name}: {cell.text}{f' ({cell.interval})' if cell.interval else ''}")
+    reference, margin = evidence.evaluation.reference, voice.points(evidence.evaluation.margin)
+    return Figure(
+        name="forest",
+        title=voice("forest.title", reference=reference),
+        wide=drawn.wide,
+        narrow=drawn.narrow,
+        words=voice("forest.words", reference=reference, rows="; ".join(told)),
+        caption=voice("forest.caption", reference=reference, margin=margin),
+    )
+
+
+def _metrics(evidence: Evidence, voice: Voice) -> Table:
+    estimates = evidence.evaluation.estimates
+    present = {m for by_metric in estimates.values() for m in by_metric}
+    metrics = [m for m in _FIRST if m in present] + sorted(present - set(_FIRST))
+    order = cells.in_order(evidence)
+    return Table(
+        caption=voice("evaluate.metrics"),
+        head=(voice("adapt.candidate"), *(voice.term("metric", m) for m in metrics)),
+        rows=tuple(
+            (cells.named(c, voice), *(voice.estimate(estimates.get(c.name, {}).get(m)) for m in metrics))
+            for c in order
+        ),
+        chosen=cells.rows_of(evidence, evidence.decision.choice),
+        mark=cells.mark(evidence, voice),
+        foot=voice("evaluate.metrics_foot"),
+    )
+
+
+def _slices(evidence: Evidence, voice: Voice) -> list[Block]:
+    blocks: list[Block] = []
+    rows = [r for r in evidence.evaluation.slices if r.metric == "accuracy"]
+    for column in dict.fromkeys(r.column for r in rows):
+        found = {(r.candidate, r.value): r.estimate for r in rows if r.column == column}
+        values = list(dict.fromkeys(value for _, value in found))
+        order = [c for c in cells.in_order(evidence) if any((c.name, v) in found for v in values)]
+        blocks.append(
+            Table(
+                caption=voice("evaluate.by", column=voice.term("column", column).lower()),
+                head=(voice("adapt.candidate"), *(_head(found, column, v, voice) for v in values)),
+                rows=tuple(
+                    (cells.named(c, voice), *(voice.estimate(found.get((c.name, v))) for v in values))
+                    for c in order
+                ),
+                chosen=tuple(i for i, c in enumerate(order) if c.name == evidence.decision.choice),
+                mark=cells.mark(evidence, voice),
+            )
+        )
+    return blocks
+
+
+def _head(found: dict[tuple[str, str], Estimate], column: str, value: str, voice: Voice) -> str:
+    word = voice.term(column, value) if column in ("language", "sensitivity") else voice.told(value)
+    n = next((e.n for (_, v), e in found.items() if v == value and e.n is not None), None)
+    return word if n is None else voice("first.slice_head", value=word, n=voice.number(n))
+
+
+def _recall(evidence: Evidence, voice: Voice) -> list[Block]:
+    choice = evidence.decision.choice
+    found = evidence.evaluation.recall.get(choice or "", {})
+    if not found:
+        return []
+    ordered = sorted(found.items(), key=lambda kv: (kv[1].value is None, kv[1].value or 0.0))
+    table = Table(
+        caption=voice("evaluate.recall_table", candidate=choice),
+        head=(voice("column.class"), voice("evaluate.recall"), "n"),
+        rows=tuple(
+            (
+                Cell(text=label),
+                voice.estimate(e, badge=False, bar=True),
+                Cell(text=voice.number(e.n) if e.n is not None else voice("missing")),
+            )
+            for label, e in ordered
+        ),
+    )
+    title = voice("evaluate.recall_title", candidate=choice)
+    if len(ordered) <= 20:
+        return [Heading(text=title), table]
+    return [Folded(title=title, blocks=(table,))]
+
+
+def _claims(evidence: Evidence, voice: Voice) -> Block:
+    claims = evidence.evaluation.claims
+    if not claims:
+        return Paragraph(text=voice("evaluate.no_claims"), quiet=True)
+    columns = ("claim", "test", "n", "estimate", "p_raw", "p_holm", "declared")
+    return Table(
+        caption=voice("evaluate.claims_table"),
+        head=tuple(voice(f"evaluate.{c}") for c in columns),
+        rows=tuple(_claim(c, voice) for c in claims),
+    )
+
+
+def _claim(claim: Claim, voice: Voice) -> tuple[Cell, ...]:
+    n = voice.number(claim.n)
+    if claim.clusters is not None and claim.clusters != claim.n:
+        n = voice("evaluate.n_clusters", n=n, clusters=voice.number(claim.clusters))
+    return (
+        Cell(text=claim.hypothesis),
+        Cell(text=voice.told(claim.test)),
+        Cell(text=n),
+        voice.difference(claim.estimate) if claim.estimate.unit == "share" else voice.estimate(claim.estimate),
+        _p(claim.p_raw, voice),
+        _p(claim.p_corrected, voice),
+        Cell(text=voice("evaluate.declared_yes" if claim.declared else "evaluate.declared_no")),
+    )
+
+
+def _p(value: float | None, voice: Voice) -> Cell:
+    if value is None:
+        return voice.missing("")
+    floor = voice.number(0.001, digits=3)
+    return Cell(text=f"<{floor}" if value < 0.001 else voice.number(value, digits=3))
+
+
+def _worst(evidence: Evidence, voice: Voice) -> list[Block]:
+    worst = evidence.evaluation.worst
+    if not worst:
+        return [Paragraph(text=voice("evaluate.no_worst"), quiet=True)]
+    shown = bool(evidence.inputs_shown)
+    names = [c.name for c in cells.in_order(evidence) if any(c.name in row.answers for row in worst)]
+    rows = []
+    for row in worst:
+        text = evidence.inputs_shown.get(row.example)
+        first = Cell(text=text) if text is not None else Cell(text=row.example[:12], code=True)
+        answers = []
+        for name in names:
+            answer = row.answers.get(name)
+            if answer is None:
+                answers.append(voice.missing(""))
+                continue
+            sure = row.confidence.get(name)
+            known = sure is not None and sure == sure
+            note = voice("evaluate.sure", share=voice.share(sure, digits=0)) if known and sure is not None else ""
+            right = answer == row.target
+            answers.append(Cell(text=f"{'✓' if right else '✗'} {answer}", note=note, tone="good" if right else "bad"))
+        rows.append((first, Cell(text=row.target), *answers))
+    intro = voice("evaluate.worst_shown" if shown else "evaluate.worst_hidden")
+    table = Table(
+        caption=voice("evaluate.worst_table"),
+        head=(voice("evaluate.input" if shown else "evaluate.example"), voice("evaluate.wanted"), *names),
+        rows=tuple(rows),
+    )
+    return [Paragraph(text=intro), table]

@@ -1,0 +1,208 @@
+"""How the report speaks: words, numbers, money and estimates in one language."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from sazon.core.types import Costs, Estimate, Kind
+from sazon.core.words import Language, catalogue, number, say
+from sazon.report.document import Cell
+
+DASH = "–"
+MINUS = "−"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+_SIGNS = {"EUR": "€", "USD": "US$", "GBP": "£"}
+
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """One language with its words and its way of writing numbers."""
+
+    language: Language
+    currency: str
+
+    # ------------------------------------------------------------------ words
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """A phrase of the report."""
+        return say("sazon.report", self.language, key, **values)
+
+    def term(self, group: str, name: str) -> str:
+        """The word for a name somebody else chose; the name itself, made readable, where unknown."""
+        known = catalogue("sazon.report", self.language).get(f"{group}.{name}")
+        return known if known is not None else name.replace("_", " ")
+
+    def driver(self, name: str) -> str:
+        """An economic input by what people call it: the longest known beginning of its dotted name."""
+        words = catalogue("sazon.report", self.language)
+        parts = name.split(".")
+        for end in range(len(parts), 0, -1):
+            known = words.get("driver." + "_".join(parts[:end]))
+            if known is not None:
+                rest = ".".join(parts[end:])
+                return f"{known} ({rest})" if rest else known
+        return name.replace("_", " ")
+
+    def told(self, sentence: str) -> str:
+        """Another room's fixed sentence in the reader's language; as it is where it is not known."""
+        slug = _NOT_WORD.sub("_", sentence.lower()).strip("_")
+        return catalogue("sazon.report", self.language).get(f"said.{slug}", sentence)
+
+    # ---------------------------------------------------------------- numbers
+
+    def number(self, value: float, *, digits: int = 0) -> str:
+        """A number with a true minus sign."""
+        written = number(value, self.language, digits=digits)
+        if not any(c in "123456789" for c in written):
+            written = written.lstrip("-")
+        return written.replace("-", MINUS)
+
+    def plain(self, value: float) -> str:
+        """A number with as many digits as it deserves (three significant ones)."""
+        if value == 0 or float(value).is_integer():
+            return self.number(value)
+        digits = max(0, 2 - math.floor(math.log10(abs(value))))
+        return self.number(value, digits=min(digits, 6))
+
+    def signed(self, value: float, *, digits: int = 1) -> str:
+        """A number that always shows its sign."""
+        written = self.number(value, digits=digits)
+        return written if written.startswith(MINUS) or value <= 0 else f"+{written}"
+
+    def percent(self, digits: str) -> str:
+        """The percent sign after digits: `87.3%`, `87,3 %`."""
+        return f"{digits}{NARROW}%" if self.language == "es" else f"{digits}%"
+
+    def share(self, value: float, *, digits: int = 1) -> str:
+        """A share as percent."""
+        return self.percent(self.number(100 * value, digits=digits))
+
+    def points(self, value: float) -> str:
+        """A share as percentage points."""
+        return f"{self.number(100 * value, digits=1)}{NARROW}{self('unit.points')}"
+
+    def seconds(self, value: float) -> str:
+        """A duration in the unit that reads best."""
+        if value < 0.00005:
+            return f"<{self.number(0.1, digits=1)}{NARROW}ms"
+        if value < 0.0995:
+            return f"{self.number(1000 * value, digits=1)}{NARROW}ms"
+        if value < 0.9995:
+            return f"{self.number(1000 * value)}{NARROW}ms"
+        if value < 120:
+            return f"{self.number(value, digits=1)}{NARROW}s"
+        return f"{self.number(value / 60, digits=1)}{NARROW}min"
+
+    def amount(self, value: float, *, like: float | None = None) -> str:
+        """Digits of an amount of money: three significant ones, never more than four decimals.
+
+        Args:
+            value: the amount.
+            like: write with as many decimals as this amount needs (a bound like its value).
+        """
+        size = abs(value)
+        if size >= 1000:
+            step = 10 ** (math.floor(math.log10(size)) - 2)
+            return self.number(round(value / step) * step)
+        needed = abs(like if like is not None else value)
+        digits = 0 if needed >= 100 else 1 if needed >= 10 else 2 if needed >= 0.1 or needed == 0 else 4
+        return self.number(value, digits=digits)
+
+    def money(self, value: float, *, like: float | None = None) -> str:
+        """An amount with its currency."""
+        sign = _SIGNS.get(self.currency, self.currency)
+        gap = NARROW if len(sign) > 1 else ""
+        if self.language == "es":
+            return f"{self.amount(value, like=like)}{NARROW}{sign}"
+        prefix = MINUS if value < 0 else ""
+        return f"{prefix}{sign}{gap}{self.amount(abs(value), like=like)}"
+
+    def day(self, text: str) -> str:
+        """A date as readers of the language write it; anything else as it is."""
+        try:
+            found = date.fromisoformat(text[:10])
+        except ValueError:
+            return text
+        month = self(f"month.m{found.month:02d}")
+        return self("date", day=found.day, month=month, year=found.year)
+
+    # -------------------------------------------------------------- estimates
+
+    def kind(self, kind: Kind) -> str:
+        """The word for measured, published or assumed."""
+        return self(f"kind.{kind}")
+
+    def estimate(self, estimate: Estimate | None, *, badge: bool = True, bar: bool = False) -> Cell:
+        """An estimate as value, interval and badge; undefined is a dash with the reason."""
+        if estimate is None:
+            return self.missing(self("missing"))
+        if estimate.value is None:
+            return self.missing(estimate.undefined)
+        write = self._writer(estimate.unit)
+        return Cell(
+            text=write(estimate.value),
+            interval=self._interval(estimate, self._digits(estimate, write)),
+            kind=estimate.kind if badge else None,
+            bar=estimate.value if bar else None,
+        )
+
+    def difference(self, estimate: Estimate | None) -> Cell:
+        """A difference of two shares in percentage points, always signed."""
+        if estimate is None or estimate.value is None:
+            return self.missing(estimate.undefined if estimate else self("missing"))
+        told = ""
+        if estimate.low is not None and estimate.high is not None:
+            told = self("range", low=self.signed(100 * estimate.low), high=self.signed(100 * estimate.high))
+        text = f"{self.signed(100 * estimate.value)}{NARROW}{self('unit.points')}"
+        return Cell(text=text, interval=told, kind=estimate.kind)
+
+    def missing(self, reason: str) -> Cell:
+        """What is not known, and why."""
+        return Cell(text=DASH, note=self.told(reason), tone="muted")
+
+    def _writer(self, unit: str) -> Callable[[float], str]:
+        if unit == "share":
+            return self.share
+        if unit in ("s", "seconds"):
+            return self.seconds
+        if unit == "points":
+            return self.points
+        if self._is_money(unit):
+            return self.money
+        if unit in ("labels", "rows", ""):
+            return self.plain
+        word = catalogue("sazon.report", self.language).get(f"unit.{unit}", unit)
+        return lambda value: f"{self.plain(value)}{NARROW}{word}".strip()
+
+    def _digits(self, estimate: Estimate, write: Callable[[float], str]) -> Callable[[float], str]:
+        """How bounds are written: without the unit where that reads well."""
+        if estimate.unit == "share":
+            return lambda bound: self.number(100 * bound, digits=1)
+        if self._is_money(estimate.unit):
+            return lambda bound: self.amount(bound, like=estimate.value)
+        return write if estimate.unit in ("s", "seconds") else self.plain
+
+    def _is_money(self, unit: str) -> bool:
+        return unit.split("/")[0].split(" ")[0] in (self.currency, "money")
+
+    def _interval(self, estimate: Estimate, write: Callable[[float], str]) -> str:
+        low, high = estimate.low, estimate.high
+        if low is None or high is None:
+            return ""
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return ""
+        if low < 0:
+            return self("range", low=write(low), high=write(high))
+        return f"{write(low)}–{write(high)}"
+
+
+def quantity(costs: Costs, candidate: str, *names: str) -> Estimate | None:
+    """The first of several names a cost summary knows, None where it knows none."""
+    summary: Mapping[str, Estimate] = costs.summary.get(candidate, {})
+    return next((summary[n] for n in names if n in summary), None)

@@ -1,0 +1,1 @@
+"""Pure maths: arrays in, `Estimate` out. Nothing here reads, writes or draws from a global generator."""
