@@ -15,7 +15,13 @@ OPTIONS: dict[str, dict[str, object]] = {
     "majority": {},
     "linear": {},
     "transfer": {"C": [10.0, 1000.0]},
-    "finetune": {"epochs": 10, "rate": 3e-3, "head_rate": 1e-2, "layer_decay": 1.0, "freeze_embeddings": False},
+    "finetune": {
+        "epochs": 10,
+        "rate": 3e-3,
+        "head_rate": 1e-2,
+        "layer_decay": 1.0,
+        "freeze_embeddings": False,
+    },
     "distill": {"teacher": "linear"},
 }
 LEARNT = {"linear": 0.95, "transfer": 0.7, "finetune": 0.9, "distill": 0.9}
@@ -104,9 +110,10 @@ def test_refuses_what_teaches_nothing(technique, make, data):
     alike = replace(data, fit=data.fit.select(range(0, 135, 3)))
     unknown = replace(data, labels=data.labels[:2])
 
+    parents = {"linear": make("linear")} if technique == "distill" else {}
     for broken in (one_row, alike, unknown):
-        with pytest.raises(DataError, match="rows|label"):
-            _make(lambda name, **o: make(name, **(o | ({"data": broken} if name == technique else {}))), technique)
+        with pytest.raises(DataError, match=r"rows|label"):
+            make(technique, data=broken, parents=parents, **OPTIONS[technique])
 
 
 @pytest.mark.parametrize("technique", ["linear", "transfer", "finetune", "distill"])
@@ -123,7 +130,9 @@ def test_without_validation_rows_metrics_are_undefined(make, data):
     alone = replace(data, validation=data.validation.select([]))
 
     for technique in ("majority", "linear", "transfer", "finetune"):
-        made = make(technique, data=alone, **(OPTIONS[technique] | ({"epochs": 1} if technique == "finetune" else {})))
+        made = make(
+            technique, data=alone, **(OPTIONS[technique] | ({"epochs": 1} if technique == "finetune" else {}))
+        )
         assert made.validation["accuracy"].value is None
         assert made.validation["accuracy"].undefined
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from sazon import evaluate
+from sazon import evaluate, models
 from sazon.core import digest, files
-from sazon.core.errors import DataError, IntegrityError, RecipeError
-from sazon.core.types import Artifact, Candidate, Dataset, Evaluation, Example
+from sazon.core.errors import DataError, IntegrityError, PluginError, RecipeError
+from sazon.core.seams import Capabilities
+from sazon.core.types import Answers, Artifact, Candidate, Dataset, Evaluation, Example
 from sazon.core.words import LANGUAGES, catalogue
 from sazon.evaluate.config import EvaluateConfig, LatencyConfig
 from sazon.evaluate.scores import SCHEMA
@@ -166,6 +168,62 @@ def test_answers_to_other_rows_are_refused(tmp_path):
         evaluate.AnswerSheet.read(tmp_path / "nowhere")
     with pytest.raises(IntegrityError):
         evaluate.read_scores(tmp_path / "nowhere")
+
+
+class Broken:
+    """A predictor that breaks its contract."""
+
+    classes = ("a",)
+    can = Capabilities()
+
+    def __init__(self, sure: float, *, extra: int = 0) -> None:
+        self.sure, self.extra = sure, extra
+
+    def predict(self, inputs: Sequence[str]) -> Answers:
+        n = len(inputs) + self.extra
+        return Answers(labels=("a",) * n, confidence=np.full(n, self.sure))
+
+
+@pytest.mark.parametrize("broken", [Broken(1.5), Broken(-0.1), Broken(np.inf), Broken(0.5, extra=1)])
+def test_a_predictor_that_breaks_its_contract_is_named(tmp_path, monkeypatch, broken):
+    test = dataset(5)
+    one = recorded(tmp_path, "one", test, test.targets)
+    monkeypatch.setattr(models, "load", lambda candidate: broken)
+    with pytest.raises(PluginError, match="'one'"):
+        evaluate.answer(one, test, directory=tmp_path)
+
+
+@pytest.mark.parametrize("file", ["timings.json", "answers.parquet"])
+def test_a_damaged_sheet_is_refused(tmp_path, file):
+    test = dataset(5)
+    evaluate.answer(recorded(tmp_path, "one", test, test.targets), test, directory=tmp_path)
+    (tmp_path / file).write_bytes(b"{}")
+    with pytest.raises(IntegrityError):
+        evaluate.AnswerSheet.read(tmp_path)
+
+
+class Elsewhere(Broken):
+    """Runs here, and partly at a provider that took `waited` seconds."""
+
+    waited = 2.0
+
+    def predict(self, inputs: Sequence[str]) -> Answers:
+        return replace(super().predict(inputs), seconds=np.full(len(inputs), self.waited))
+
+
+@pytest.mark.parametrize(("waited", "known"), [(2.0, True), (np.nan, False)])
+def test_time_spent_elsewhere_is_added_or_unknown(tmp_path, monkeypatch, waited, known):
+    test = dataset(5)
+    predictor = Elsewhere(0.5)
+    predictor.waited = waited
+    one = recorded(tmp_path, "one", test, test.targets)
+    monkeypatch.setattr(models, "load", lambda candidate: predictor)
+    evaluation, sheets = judged([one], test, tmp_path)
+    p50 = evaluation.estimates["one"]["latency_p50_s"]
+    assert (p50.value is not None) == known
+    if known:
+        assert 2.0 < p50.value < 3.0
+    assert sheets["one"].timings.throughput_per_s is None
 
 
 # ------------------------------------------------------------------------- compare

@@ -61,7 +61,6 @@ def make_served(predictor=None, **changes):
 def running(served, **config):
     settings = GatewayConfig(port=0, **config)
     with contextlib.closing(listen(settings)) as listening:
-        listening.listen()
         server = new_server(served, settings)
         thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
         thread.start()

@@ -37,7 +37,6 @@ def test_others_cannot_reach_it_yet(host):
 
 def test_a_port_that_is_taken_is_said():
     with contextlib.closing(listen(GatewayConfig(port=0))) as first:
-        first.listen()
         port = first.getsockname()[1]
         with pytest.raises(EnvironmentLacks, match=f"port {port} is taken"):
             listen(GatewayConfig(port=port))
@@ -55,11 +54,13 @@ def test_signals_end_it_cleanly(number):
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        line = process.stdout.readline()
-        port = int(line.split("http://127.0.0.1:")[1].split()[0])
-        _wait_for(port)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        try:
+            line = process.stdout.readline()
+            _wait_for(int(line.split("http://127.0.0.1:")[1].split()[0]))
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, err) == (0, "")
     assert out.splitlines() == ["Stopped.", "returned"]
 

@@ -55,7 +55,7 @@ def test_missing_package_names_the_install_line(tmp_path, monkeypatch):
     pinned = Pinned(distribution="no-such==1.0", sha256="0", licence="MIT", languages=())
     monkeypatch.setitem(PACKAGES, "no_such_weights", pinned)
 
-    with pytest.raises(EnvironmentLacks, match="pip install no-such==1.0"):
+    with pytest.raises(EnvironmentLacks, match=r"pip install no-such==1\.0"):
         _resolve("package:no_such_weights", tmp_path)
 
 

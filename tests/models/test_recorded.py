@@ -81,6 +81,12 @@ def test_an_error_line_is_an_error_and_asking_again_mends_it(tmp_path):
     assert twice.answers[twice.key("uno")].error is None
 
 
+def test_an_answer_cut_by_a_kill_is_missing(tmp_path):
+    path = write(tmp_path / "r.jsonl", line("uno", "a"), line("dos", "b"))
+    path.write_text(path.read_text("utf-8")[:-20], "utf-8")
+    assert read_recording(path).joined(["uno", "dos"]) == 1
+
+
 def test_an_answer_beside_an_error_does_not_count(tmp_path):
     recording = read_recording(write(tmp_path / "r.jsonl", line("uno", "a", error="cut")))
     assert recording.answers[recording.key("uno")].answer is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sazon.stats.certify import allowed_harms, certify_harm, rows_needed
@@ -71,6 +71,7 @@ def test_nan_is_refused():
         certify_harm(np.array([np.nan]), np.array([False]), epsilon=0.02, delta=0.1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400))
 def test_the_accepted_harms_are_allowed_and_ties_stay_together(seed, n):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as distributions
 
@@ -52,6 +52,7 @@ def test_wilson_covers_on_average_over_p():
     assert (chances * inside).sum(axis=0).mean() == pytest.approx(0.95, abs=0.006)
 
 
+@settings(deadline=None)
 @given(
     n=st.integers(1, 5000),
     share=st.floats(0, 1),
@@ -66,6 +67,7 @@ def test_the_interval_holds_the_share_and_never_collapses(n, share, level, metho
     assert found.n == n
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 500), k=st.integers(0, 500), method=st.sampled_from(list(NAMES)))
 def test_counting_the_failures_mirrors_the_interval(n, k, method):
     k = min(k, n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,7 +31,3 @@ class AdaptConfig(BaseModel):
     """After choices are made on validation, train once more on fit and validation together."""
     max_length: int | None = Field(default=None, ge=8, le=8192)
     """Tokens kept of a text when fine-tuning; None: enough for 99.5 % of the training texts."""
-
-    def defaults_for(self, kind: type[BaseModel]) -> dict[str, Any]:
-        """Those of these defaults that were set and that a technique's options know."""
-        return {k: getattr(self, k) for k in self.model_fields_set if k in kind.model_fields}

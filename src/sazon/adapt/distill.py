@@ -36,8 +36,9 @@ class DistillConfig(BaseModel):
     """λ: share of the true labels in the loss on labelled rows; the rest is the teacher's."""
     temperature: float = Field(default=2.0, gt=0, le=20)
     """T: how much teacher and student are softened when they are compared."""
-    variants: int = Field(default=2, ge=0, le=20)
-    """Unlabelled variants made of each text, on which only the teacher is followed."""
+    variants: int = Field(default=1, ge=0, le=20)
+    """Unlabelled variants made of each text, on which the teacher is followed; together they
+    weigh as much as the teacher does on the text itself."""
     C: float = Field(default=10.0, gt=0, le=1e6)
     """Inverse strength of the penalty on the table."""
     rarest: int = Field(default=2, ge=1, le=100)
@@ -47,7 +48,7 @@ class DistillConfig(BaseModel):
 
 
 class Distill:
-    """λ·CE(label, s) + (1−λ)·T²·KL(teacher/T ‖ s/T) on labelled rows, the second term on variants."""
+    """λ·CE(label, s) + (1−λ)·T²·KL(teacher/T ‖ s/T), the second term also on variants of the texts."""
 
     stage: ClassVar[Literal["adapt"]] = "adapt"
     Config: ClassVar[type[DistillConfig]] = DistillConfig
@@ -104,6 +105,7 @@ class Distill:
                 "temperature": temperature,
                 "variants": int((lesson.truth < 0).sum()),
             },
+            notes=_seen(teacher, data),
         )
 
 
@@ -122,7 +124,9 @@ def train_static(config: DistillConfig, lesson: Lesson, labels: tuple[str, ...])
         temperature=1.0,
     )
     views = [student.rows(text) for text in lesson.texts]
-    counts = np.bincount(np.concatenate([r for view in views for r in view]).astype(np.intp), minlength=len(student.idf))
+    counts = np.bincount(
+        np.concatenate([r for view in views for r in view]).astype(np.intp), minlength=len(student.idf)
+    )
     student.idf = (np.log((1 + len(views)) / (1 + counts)) + 1).astype(np.float32)
     values, columns, starts = [], [], [0]
     for view in views:
@@ -142,8 +146,9 @@ def _goals(config: DistillConfig, lesson: Lesson, classes: int) -> list[Goal]:
     known = (lesson.truth >= 0)[:, None]
     gold = np.where(known, one_hot(lesson.truth, classes), 0.0)
     soft = softmax(np.log(np.maximum(lesson.soft, 1e-9)), temperature=config.temperature)
-    hard = Goal(targets=gold, weights=config.gold * known[:, 0])
-    followed = np.where(known[:, 0], 1 - config.gold, 1.0)
+    gold_weights = np.where(known[:, 0], config.gold, 0.0)
+    hard = Goal(targets=gold, weights=gold_weights)
+    followed = np.where(known[:, 0], 1.0, 1.0 / max(1, config.variants)) * (1.0 - config.gold)
     return [hard, Goal(targets=soft, weights=followed, temperature=config.temperature)]
 
 
@@ -159,6 +164,16 @@ def _vocabulary(texts: Sequence[str], *, rarest: int) -> tuple[list[str], list[s
 
 def _often(counts: Counter[str], rarest: int) -> list[str]:
     return sorted(gram for gram, count in counts.items() if count >= rarest)
+
+
+def _seen(teacher: Candidate, data: TrainingData) -> tuple[str, ...]:
+    """A warning where the teacher was refitted on the rows that measure the student."""
+    if not len(data.validation) or teacher.training is None or teacher.training.rows <= len(data.fit):
+        return ()
+    return (
+        "the teacher had learnt from the validation rows too, so this student's validation "
+        "figures flatter it; the test set does not.",
+    )
 
 
 def _kept(accuracy: float | None, teacher: Candidate) -> float | None:

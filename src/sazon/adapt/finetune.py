@@ -12,6 +12,7 @@ from sazon.adapt.checks import cut_notes, language_notes, require_base, require_
 from sazon.adapt.config import Budget, Switch
 from sazon.adapt.head import Fitted, choose_head
 from sazon.adapt.measure import training_cost, validation_metrics
+from sazon.adapt.tuning import tune
 from sazon.core import digest
 from sazon.core.seams import Base, Job
 from sazon.core.types import Artifact, Candidate, Floats, TrainingData
@@ -94,8 +95,6 @@ class Finetune:
             RecipeError: unknown adapter targets, or training diverged.
             EnvironmentLacks: torch or peft is not installed, or memory does not suffice.
         """
-        from sazon.adapt.tuning import tune
-
         base = require_base(base, name=job.name)
         require_learnable(data, name=job.name)
         began = time.perf_counter()

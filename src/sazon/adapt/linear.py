@@ -78,9 +78,7 @@ class Linear:
             name=job.name,
             technique="linear",
             artifact=Artifact(path=job.directory, digest=digest.of_folder(job.directory)),
-            training=training_cost(
-                seconds=time.perf_counter() - began, rows=rows, tokens=None, device="cpu"
-            ),
+            training=training_cost(seconds=time.perf_counter() - began, rows=rows, tokens=None, device="cpu"),
             validation=validation_metrics(softmax(scores, temperature=temperature), truth),
             facts={"C": config.C, "features": len(predictor.weight), "temperature": temperature},
         )

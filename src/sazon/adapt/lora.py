@@ -5,6 +5,7 @@ W′ = W + (α/r)·B·A with A (r, in) and B (out, r). Source: Hu et al. 2021, "
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,10 @@ def attach(encoder: Encoder, *, rank: int, alpha: float, targets: Sequence[str],
     except ModuleNotFoundError as error:
         raise registry.lacking("peft", purpose="method: lora") from error
     options = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=0.0)
-    encoder.backbone = get_peft_model(encoder.backbone, options)
+    with warnings.catch_warnings():
+        # peft asks transformers under a name that transformers 6 will drop.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        encoder.backbone = get_peft_model(encoder.backbone, options)
 
 
 def merge(encoder: Encoder, texts: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from sazon.core.types import Estimate, Floats, TrainingCost
 from sazon.models.softmax import softmax
@@ -28,6 +27,8 @@ def codes(targets: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.intp
 
 def validation_metrics(probabilities: Floats, truth: npt.NDArray[np.intp]) -> Mapping[str, Estimate]:
     """Accuracy and log-loss of probabilities (n, classes) against class columns (n,)."""
+    from sazon.stats.proportions import proportion
+
     n = len(truth)
     if n == 0:
         none = Estimate.none(NO_VALIDATION, unit="share", n=0)
@@ -44,18 +45,7 @@ def validation_metrics(probabilities: Floats, truth: npt.NDArray[np.intp]) -> Ma
         method="mean with normal interval",
         n=n,
     )
-    return {"accuracy": _proportion(right, n), "log_loss": log_loss}
-
-
-def _proportion(k: int, n: int) -> Estimate:
-    """Wilson score interval (Wilson 1927) of k in n."""
-    z = 1.959964
-    centre = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return Estimate(
-        value=k / n, low=min(low, k / n), high=max(high, k / n), unit="share", method="Wilson score", n=n
-    )
+    return {"accuracy": proportion(right, n), "log_loss": log_loss}
 
 
 def row_losses(probabilities: Floats, truth: npt.NDArray[np.intp]) -> Floats:
@@ -78,6 +68,7 @@ def fit_temperature(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp
     """
     if len(truth) == 0:
         return 1.0
+    from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         losses = row_losses(softmax(scores, temperature=math.exp(log_temperature)), truth)
@@ -93,7 +84,10 @@ def training_cost(*, seconds: float, rows: int, tokens: int | None, device: str)
     kWh = seconds · watts / 3.6e6, watts = threads · watts per core, or the accelerator's.
     """
     threads = busy_threads()
-    low, usual, high = (w if device == "cuda" else w * threads for w in (GPU_WATTS if device == "cuda" else CPU_WATTS_PER_CORE))
+    low, usual, high = (
+        w if device == "cuda" else w * threads
+        for w in (GPU_WATTS if device == "cuda" else CPU_WATTS_PER_CORE)
+    )
     energy = Estimate(
         value=seconds * usual / 3.6e6,
         low=seconds * low / 3.6e6,

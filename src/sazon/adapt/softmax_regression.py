@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from sazon.adapt.measure import row_losses
 from sazon.core.types import Floats
@@ -63,6 +62,8 @@ def fit_head(X: Any, *goals: Goal, C: float, start: Head | None = None, steps: i
 
     Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", section 2.
     """
+    from scipy.optimize import minimize
+
     features, (n, classes) = X.shape[1], goals[0].targets.shape
     cut = classes * features
     transposed = X.T.tocsr() if hasattr(X, "tocsr") else X.T
@@ -97,7 +98,9 @@ def one_hot(truth: npt.NDArray[np.intp], classes: int) -> Floats:
     return np.asarray(np.eye(classes)[truth])
 
 
-def deal_folds(groups: Sequence[str], targets: Sequence[str], k: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def deal_folds(
+    groups: Sequence[str], targets: Sequence[str], k: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
     """Fold number of each row: whole groups, dealt class by class so that folds stay alike.
 
     A group belongs to the class of its first row.

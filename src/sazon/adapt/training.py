@@ -60,7 +60,9 @@ class Trainee:
         import torch
 
         self.encoder = encoder
-        self.weight = torch.tensor(head.weight, dtype=torch.float32, device=encoder.device, requires_grad=True)
+        self.weight = torch.tensor(
+            head.weight, dtype=torch.float32, device=encoder.device, requires_grad=True
+        )
         self.bias = torch.tensor(head.bias, dtype=torch.float32, device=encoder.device, requires_grad=True)
 
     def scores(self, ids: Sequence[Sequence[int]], length: int) -> torch.Tensor:
@@ -115,30 +117,19 @@ def train(
         RecipeError: the loss is not a number any more.
         EnvironmentLacks: memory does not suffice.
     """
-    import torch
-
     optimiser = _optimiser(trainee, plan)
     step = 0
     while step < plan.stop:
         trainee.encoder.backbone.train()
         for rows, length in shuffled_batches([len(i) for i in data.ids], rows=plan.batch_size, rng=rng):
             _set_rates(optimiser, plan, step)
-            with readable_memory_errors(plan.batch_size):
-                scores = trainee.scores([data.ids[r] for r in rows], length)
-                wanted = torch.from_numpy(data.truth[rows].astype(np.int64)).to(trainee.encoder.device)
-                loss = torch.nn.functional.cross_entropy(
-                    scores, wanted, label_smoothing=plan.label_smoothing
+            loss = _descend(trainee, data, rows, length, plan, optimiser)
+            if not math.isfinite(loss):
+                raise RecipeError(
+                    f"training diverged at step {step + 1}: the loss is not a number",
+                    where=f"candidates.{name}.rate",
+                    mend=f"Try rate: {plan.rate / 3:.1g}.",
                 )
-                if not math.isfinite(float(loss.detach())):
-                    raise RecipeError(
-                        f"training diverged at step {step + 1}: the loss is not a number",
-                        where=f"candidates.{name}.rate",
-                        mend=f"Try rate: {plan.rate / 3:.1g}.",
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
-                optimiser.step()
             step += 1
             told(step)
             if step >= plan.stop:
@@ -147,6 +138,22 @@ def train(
         if not at_epoch(step):
             break
     return step
+
+
+def _descend(trainee: Trainee, data: Rows, rows: list[int], length: int, plan: Plan, optimiser: Any) -> float:
+    """One step on one batch; its loss."""
+    import torch
+
+    with readable_memory_errors(plan.batch_size):
+        scores = trainee.scores([data.ids[r] for r in rows], length)
+        wanted = torch.from_numpy(data.truth[rows].astype(np.int64)).to(trainee.encoder.device)
+        smoothing = plan.label_smoothing
+        loss = torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=smoothing)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
+        optimiser.step()
+    return float(loss.detach())
 
 
 def seconds_per_step(trainee: Trainee, data: Rows, plan: Plan, *, name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from sazon.adapt import lora
 from sazon.adapt.head import Fitted, label_rows
-from sazon.adapt.measure import codes, fit_temperature
+from sazon.adapt.measure import codes, fit_temperature, row_losses
 from sazon.adapt.training import Plan, Rows, Trainee, repeatable, seconds_per_step, train
 from sazon.core import digest
 from sazon.core.events import Event
@@ -66,45 +67,59 @@ def tune(
     """
     length = config.max_length or usual_length(encoder, data.fit.inputs)
     fit = training_rows(encoder, [data.fit], data, probe, length=length)
-    refit = config.refit and len(data.validation) > 0
-    every = training_rows(encoder, [data.fit, data.validation], data, probe, length=length) if refit else fit
+    every = fit
+    if config.refit and len(data.validation):
+        every = training_rows(encoder, [data.fit, data.validation], data, probe, length=length)
     seed, shuffle = integer(job.rng), integer(job.rng)
     with repeatable(seed):
         trainee = start(config, encoder, probe, name=job.name)
-        plan = make_plan(config, trainee, fit, every if refit else None, job, revision=base.revision)
-        longer = len(every.ids) / len(fit.ids)
-        told = _teller(job, total=plan.steps * (1 + longer) if refit else plan.steps)
-        scores, best = choose_step(trainee, fit, data, probe, plan, shuffle=shuffle, told=told, job=job,
-                                   patience=config.patience)
-    if refit:
+        plan = make_plan(config, trainee, fit, every, job, revision=base.revision)
+        told = _teller(
+            job, total=plan.steps * (1 + (len(every.ids) / len(fit.ids) if every is not fit else 0))
+        )
+        scores, best = choose_step(
+            trainee, fit, data, probe, plan, shuffle=shuffle, told=told, job=job, patience=config.patience
+        )
+    seen = best
+    if every is not fit:
+        # The rate falls to zero where the refit stops, however early the best step was.
+        steps = max(1, round(best * len(every.ids) / len(fit.ids)))
         fresh = Encoder.load(base.path, precision=encoder.precision)
-        again = replace(plan, steps=round(plan.steps * longer), stop=max(1, round(best * longer)))
         with repeatable(seed):
             trainee = start(config, fresh, probe, name=job.name)
-            done = lambda step: told(plan.steps + step)  # noqa: E731 - one expression, used once
-            train(trainee, every, again, rng=np.random.default_rng(shuffle), told=done, name=job.name)
-            told(plan.steps + again.steps)
+            train(
+                trainee,
+                every,
+                replace(plan, steps=steps, stop=steps),
+                rng=np.random.default_rng(shuffle),
+                told=lambda step: told(plan.steps + step),
+                name=job.name,
+            )
+        seen += steps
+    told(None)
     if config.method == "lora":
         lora.merge(trainee.encoder, data.fit.inputs[:8])
-    head = trainee.head()
     temperature = fit_temperature(scores, probe.validation.truth)
-    passes = (best + (round(best * longer) if refit else 0)) * config.batch_size / len(fit.ids)
+    facts = _facts(plan, best, len(fit.ids), seed) | {"refit": every is not fit, "temperature": temperature}
     return Tuned(
-        predictor=EncoderPredictor(
-            classes=data.labels,
-            encoder=trainee.encoder,
-            weight=head.weight.astype(np.float32),
-            bias=head.bias.astype(np.float32),
-            temperature=temperature,
-        ),
+        predictor=_predictor(trainee, data.labels, temperature),
         scores=scores,
-        rows=len(data.fit) + (len(data.validation) if refit else 0),
-        tokens=round(passes * sum(len(row) for row in fit.ids)),
+        rows=len(data.fit) + (len(data.validation) if every is not fit else 0),
+        tokens=round(seen * config.batch_size / len(fit.ids) * sum(len(row) for row in fit.ids)),
         cut=int((encoder.lengths(data.fit.inputs) > length).sum()),
         training_length=length,
-        facts=_facts(plan, best, len(fit.ids), seed) | {
-            "temperature": temperature, "refit": refit, "precision": encoder.precision, "max_length": length,
-        },
+        facts=facts | {"precision": encoder.precision, "max_length": length},
+    )
+
+
+def _predictor(trainee: Trainee, labels: tuple[str, ...], temperature: float) -> EncoderPredictor:
+    head = trainee.head()
+    return EncoderPredictor(
+        classes=labels,
+        encoder=trainee.encoder,
+        weight=head.weight.astype(np.float32),
+        bias=head.bias.astype(np.float32),
+        temperature=temperature,
     )
 
 
@@ -135,7 +150,7 @@ def start(config: FinetuneConfig, encoder: Encoder, probe: Fitted, *, name: str)
 
 
 def make_plan(
-    config: FinetuneConfig, trainee: Trainee, fit: Rows, refit: Rows | None, job: Job, *, revision: str
+    config: FinetuneConfig, trainee: Trainee, fit: Rows, every: Rows, job: Job, *, revision: str
 ) -> Plan:
     """Rates and steps; a time budget is measured once, kept in the cache and replayed."""
     per_epoch = -(-len(fit.ids) // config.batch_size)
@@ -155,11 +170,13 @@ def make_plan(
     )
     if config.budget is None:
         return plan
-    key = digest.of_json({"job": job.name, "config": config.model_dump(), "revision": revision, "rows": len(fit.ids)})
+    key = digest.of_json(
+        {"job": job.name, "config": config.model_dump(), "revision": revision, "rows": len(fit.ids)}
+    )
     path = job.cache / "budget" / f"{key[:16]}.json"
     if not path.is_file():
         seconds = seconds_per_step(trainee, fit, plan, name=job.name)
-        share = 1 + (len(refit.ids) / len(fit.ids) if refit else 0)
+        share = 1 + (len(every.ids) / len(fit.ids) if every is not fit else 0)
         affordable = int(config.budget.minutes * 60 / (seconds * share))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, json.dumps({"steps": max(1, affordable), "seconds_per_step": seconds}))
@@ -185,44 +202,66 @@ def choose_step(
         its logits on validation, shape (n, classes), and its step.
     """
     truth = probe.validation.truth
-    best: tuple[tuple[float, float], int, Floats, dict[str, Any]] | None = None
-    worse = 0
+    seen: list[Look] = []
 
     def look(step: int) -> bool:
-        nonlocal best, worse
         if len(truth) == 0:
             return True
         scores = trainee.head().scores(trainee.encoder.encode(data.validation.inputs))
-        found = _quality(scores, truth)
-        said = f"step {step}: validation accuracy {found[0]:.1%}, log-loss {-found[1]:.3f}"
+        accuracy, loss = _quality(scores, truth)
+        said = f"step {step}: validation accuracy {accuracy:.1%}, log-loss {loss:.3f}"
         job.emit(Event(stage=f"adapt.{job.name}", kind="note", message=said))
-        if best is None or found > best[0]:
-            best, worse = (found, step, scores, trainee.snapshot()), 0
-        else:
-            worse += 1
-        return worse < patience
+        seen.append(Look(step=step, accuracy=accuracy, loss=loss, scores=scores, held=trainee.snapshot()))
+        best = _best(seen, n=len(truth))
+        for other in seen:
+            if other is not best:
+                other.held.clear()  # one copy of the weights is enough
+        return len(seen) - 1 - seen.index(best) < patience
 
     rng = np.random.default_rng(shuffle)
     last = train(trainee, fit, plan, rng=rng, at_epoch=look, told=told, name=job.name)
-    told(plan.steps)
-    if best is None:
+    if not seen:
         return np.zeros((0, len(data.labels))), last
-    trainee.restore(best[3])
-    return best[2], best[1]
+    best = _best(seen, n=len(truth))
+    trainee.restore(best.held)
+    return best.scores, best.step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """The model after an epoch, as validation sees it."""
+
+    step: int
+    accuracy: float
+    loss: float
+    scores: Floats
+    held: dict[str, Any]
+    """Copy of its numbers, empty where a better one was found."""
+
+
+def _best(seen: list[Look], *, n: int) -> Look:
+    """The latest whose accuracy on `n` rows is within half a standard error of the highest.
+
+    Smaller differences are noise, and a later epoch has the lower learning rate.
+    """
+    highest = max(look.accuracy for look in seen)
+    margin = 0.5 * math.sqrt(highest * (1 - highest) / n)
+    return [look for look in seen if look.accuracy >= highest - margin][-1]
 
 
 def _quality(scores: Floats, truth: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Accuracy, then minus log-loss: the greater pair is the better model."""
-    from sazon.adapt.measure import row_losses
-
+    """Accuracy and log-loss."""
     probabilities = softmax(scores)
     right = float((probabilities.argmax(axis=1) == truth).mean())
-    return right, -float(row_losses(probabilities, truth).mean())
+    return right, float(row_losses(probabilities, truth).mean())
 
 
-def _teller(job: Job, *, total: float) -> Callable[[int], None]:
-    def told(step: int) -> None:
-        job.emit(Event(stage=f"adapt.{job.name}", message="tuning", done=min(step, total), total=total))
+def _teller(job: Job, *, total: float) -> Callable[[int | None], None]:
+    """Progress in steps; None means the end, which early stopping reaches before the last step."""
+
+    def told(step: int | None) -> None:
+        done = total if step is None else min(step, total)
+        job.emit(Event(stage=f"adapt.{job.name}", message="tuning", done=done, total=total))
 
     return told
 

@@ -2,6 +2,7 @@
 
 from sazon.economics.capacity import Capacity, estimate_capacity
 from sazon.economics.config import EconomicsConfig
+from sazon.economics.hosting import hosted
 from sazon.economics.options import Option, TokenPrice
 from sazon.economics.prices import PriceConfig, price_of
 from sazon.economics.ranges import Range, Rate
@@ -17,6 +18,7 @@ __all__ = [
     "Rate",
     "TokenPrice",
     "estimate_capacity",
+    "hosted",
     "price_of",
     "simulate",
     "stale_inputs",

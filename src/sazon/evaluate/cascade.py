@@ -154,7 +154,7 @@ def _certify(config: CascadeConfig, trust_before: Floats, trust: Floats, judged:
     from sazon.stats.betting import certify_net
     from sazon.stats.certify import certify_harm
 
-    delta = 1 - config.confidence
+    delta = round(1 - config.confidence, 12)
     if config.algorithm == "exact":
         return certify_harm(trust, judged.harm, epsilon=config.harm, delta=delta)
     known = trust_before[trust_before >= 0]

@@ -3,54 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sazon.core.types import Candidate, Claim, Estimate, Kind
+from sazon.core.types import Candidate, Claim, Estimate, Floats
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.quality import claimed_draws
 from sazon.stats import multiplicity
 from sazon.stats.paired import Pair, independent_difference
 
-Accuracies = Mapping[str, Estimate]
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """All candidates against one reference."""
+
+    reference: str
+    candidates: Mapping[str, Candidate]
+    graded: Mapping[str, Graded]
+    """The measured ones."""
+    accuracies: Mapping[str, Estimate]
+    level: float
+    draws: int
+    """Draws behind a difference to something assumed."""
+    declared: bool
+    """Whether the recipe named the reference, before the data was looked at."""
+    rng: np.random.Generator
+
+    @property
+    def others(self) -> list[str]:
+        """Every candidate but the reference."""
+        return [name for name in self.candidates if name != self.reference]
+
+    def paired(self, name: str) -> bool:
+        """Whether a candidate and the reference answered the same rows."""
+        return name in self.graded and self.reference in self.graded
 
 
-def differences(
-    reference: str,
-    candidates: Mapping[str, Candidate],
-    graded: Mapping[str, Graded],
-    accuracies: Accuracies,
-    *,
-    level: float,
-    draws: int,
-    declared: bool,
-    rng: np.random.Generator,
-) -> dict[str, Claim]:
-    """Candidate → its difference in accuracy to the reference, p not yet corrected.
+def ledger(contest: Contest, *, margin: float) -> tuple[dict[str, Claim], tuple[Claim, ...]]:
+    """Every claim, Holm-corrected over all tests made.
 
-    Two measured candidates are compared row by row (Tango); a published one as an independent
-    sample (Newcombe); where either is assumed only draws can be compared, and there is no test.
+    Two measured candidates are compared row by row; a published one as an independent sample; where
+    either is assumed only draws can be compared, and there is no test.
+
+    Args:
+        contest: the candidates and their reference.
+        margin: a measured candidate is also tested for not being worse by this much.
+
+    Returns:
+        Candidate → its difference to the reference; and all claims, the differences first.
     """
-    found = {}
-    for name in candidates:
-        if name == reference:
-            continue
-        if name in graded and reference in graded:
-            found[name] = _paired(graded[name], graded[reference], level=level, declared=declared)
-        else:
-            found[name] = _unpaired(
-                name,
-                reference,
-                candidates,
-                graded,
-                accuracies,
-                level=level,
-                draws=draws,
-                declared=declared,
-                rng=rng,
-            )
-    return found
+    gaps = [difference(contest, name) for name in contest.others]
+    margins = [not_worse(contest, name, margin) for name in contest.others if contest.paired(name)]
+    claims = correct([*gaps, *margins])
+    return dict(zip(contest.others, claims, strict=False)), claims
+
+
+def difference(contest: Contest, name: str) -> Claim:
+    """A candidate's difference in accuracy to the reference, p not yet corrected."""
+    nothing_differs = f"accuracy({name}) = accuracy({contest.reference})"
+    if contest.paired(name):
+        both = pair(contest.graded[name], contest.graded[contest.reference])
+        return Claim(
+            hypothesis=nothing_differs,
+            margin=None,
+            test="score test with design effect" if both.clustering.repeats else "McNemar mid-P",
+            n=both.rows,
+            clusters=both.clustering.count,
+            p_raw=both.p_differs(),
+            p_corrected=None,
+            estimate=both.difference(level=contest.level),
+            declared=contest.declared,
+        )
+    sizes = [contest.accuracies[c].n or 0 for c in (name, contest.reference)]
+    return Claim(
+        hypothesis=nothing_differs,
+        margin=None,
+        test="none: not the same rows",
+        n=min(sizes),
+        clusters=None,
+        p_raw=None,
+        p_corrected=None,
+        estimate=_unpaired(contest, name),
+        declared=contest.declared,
+    )
 
 
 def pair(first: Graded, second: Graded) -> Pair:
@@ -59,103 +95,60 @@ def pair(first: Graded, second: Graded) -> Pair:
     return Pair.of(first.right[rows], second.right[rows], first.clustering.keep(rows))
 
 
-def _paired(first: Graded, second: Graded, *, level: float, declared: bool) -> Claim:
-    both = pair(first, second)
-    test = "score test with design effect" if both.clustering.repeats else "McNemar mid-P"
-    return Claim(
-        hypothesis=f"accuracy({first.name}) = accuracy({second.name})",
-        margin=None,
-        test=test,
-        n=both.rows,
-        clusters=both.clustering.count,
-        p_raw=both.p_differs(),
-        p_corrected=None,
-        estimate=both.difference(level=level),
-        declared=declared,
-    )
-
-
-def _unpaired(
-    name: str,
-    reference: str,
-    candidates: Mapping[str, Candidate],
-    graded: Mapping[str, Graded],
-    accuracies: Accuracies,
-    *,
-    level: float,
-    draws: int,
-    declared: bool,
-    rng: np.random.Generator,
-) -> Claim:
-    mine, other = accuracies[name], accuracies[reference]
-    kinds: set[Kind] = {candidates[name].kind, candidates[reference].kind}
+def _unpaired(contest: Contest, name: str) -> Estimate:
+    """Difference of two accuracies of which at least one was not measured here."""
+    mine, other = contest.accuracies[name], contest.accuracies[contest.reference]
     if mine.value is None or other.value is None:
-        estimate, test = Estimate.none("one of the two accuracies is undefined", unit="share"), "none"
-    elif "assumed" in kinds:
-        columns = [_draws(candidates[c], graded.get(c), draws=draws, rng=rng) for c in (name, reference)]
-        gap = columns[0] - columns[1]
-        low, high = np.quantile(gap, [(1 - level) / 2, 1 - (1 - level) / 2])
-        estimate = Estimate(
-            value=float(np.median(gap)),
-            low=float(low),
-            high=float(high),
-            level=level,
-            unit="share",
-            method="draws from the assumed range",
-            kind="assumed",
-        )
-        test = "none: assumed"
-    else:
+        return Estimate.none("one of the two accuracies is undefined", unit="share")
+    if "assumed" not in (mine.kind, other.kind):
         value, low, high = independent_difference(mine, other)
-        estimate = Estimate(
+        method = "Newcombe hybrid score, independent samples"
+        return Estimate(
             value=value,
             low=low,
             high=high,
-            level=level,
+            level=contest.level,
             unit="share",
             kind="published",
-            method="Newcombe hybrid score, independent samples",
+            method=method,
         )
-        test = "none: another sample"
-    return Claim(
-        hypothesis=f"accuracy({name}) = accuracy({reference})",
-        margin=None,
-        test=test,
-        n=min(mine.n or 0, other.n or 0),
-        clusters=None,
-        p_raw=None,
-        p_corrected=None,
-        estimate=estimate,
-        declared=declared,
+    gap = _draws(contest, name) - _draws(contest, contest.reference)
+    tail = (1 - contest.level) / 2
+    low, high = (float(q) for q in np.quantile(gap, [tail, 1 - tail]))
+    return Estimate(
+        value=float(np.median(gap)),
+        low=low,
+        high=high,
+        level=contest.level,
+        unit="share",
+        kind="assumed",
+        method="draws from the assumed range",
     )
 
 
-def _draws(
-    candidate: Candidate, graded: Graded | None, *, draws: int, rng: np.random.Generator
-) -> np.ndarray:
-    if graded is None:
-        return claimed_draws(candidate, draws=draws, rng=rng)
-    size = float(graded.answered.sum())
-    rate = float(graded.right.sum()) / size
-    size /= graded.clustering.kish_effect
-    return rng.beta(rate * size + 0.5, (1 - rate) * size + 0.5, size=draws)
+def _draws(contest: Contest, name: str) -> Floats:
+    """Accuracy draws: of what is claimed, or of the Jeffreys posterior of what was measured."""
+    if name not in contest.graded:
+        return claimed_draws(contest.candidates[name], draws=contest.draws, rng=contest.rng)
+    one = contest.graded[name]
+    effect = one.clustering.kish_effect
+    right, answered = float(one.right.sum()) / effect, float(one.answered.sum()) / effect
+    return contest.rng.beta(right + 0.5, answered - right + 0.5, size=contest.draws)
 
 
-def not_worse(
-    name: str, reference: str, graded: Mapping[str, Graded], *, margin: float, level: float, declared: bool
-) -> Claim:
-    """The claim that a candidate is not worse than the reference by more than the margin."""
-    both = pair(graded[name], graded[reference])
+def not_worse(contest: Contest, name: str, margin: float) -> Claim:
+    """The claim that a candidate is not worse than the reference by the margin or more."""
+    both = pair(contest.graded[name], contest.graded[contest.reference])
     return Claim(
-        hypothesis=f"accuracy({name}) ≤ accuracy({reference}) − {margin:g}",
+        hypothesis=f"accuracy({name}) ≤ accuracy({contest.reference}) − {margin:g}",
         margin=margin,
         test="Tango score, one-sided",
         n=both.rows,
         clusters=both.clustering.count,
         p_raw=both.p_inferior(margin),
         p_corrected=None,
-        estimate=both.difference(level=level),
-        declared=declared,
+        estimate=both.difference(level=contest.level),
+        declared=contest.declared,
     )
 
 

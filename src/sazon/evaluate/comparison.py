@@ -9,7 +9,7 @@ import numpy as np
 from sazon.core.errors import DataError, RecipeError
 from sazon.core.types import Candidate, Dataset, ErrorRow, Estimate, Evaluation, Scores, SliceRow
 from sazon.core.words import Language, say
-from sazon.evaluate.claims import correct, differences, not_worse
+from sazon.evaluate.claims import Contest, ledger
 from sazon.evaluate.config import EvaluateConfig
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.quality import codes
@@ -61,39 +61,28 @@ def compare(
     estimates |= _measured(config, graded, test, clustering, rng)
     estimates = {name: estimates[name] for name in by_name}
     declared = config.reference is not None
-    gaps = differences(
-        reference,
-        by_name,
-        graded,
-        {n: e["accuracy"] for n, e in estimates.items()},
+    contest = Contest(
+        reference=reference,
+        candidates=by_name,
+        graded=graded,
+        accuracies={name: found["accuracy"] for name, found in estimates.items()},
         level=config.level,
         draws=config.draws,
         declared=declared,
         rng=rng,
     )
-    margins = [
-        not_worse(name, reference, graded, margin=config.margin, level=config.level, declared=declared)
-        for name in graded
-        if name != reference and reference in graded
-    ]
-    claims = correct([*gaps.values(), *margins])
+    gaps, claims = ledger(contest, margin=config.margin)
     return Evaluation(
         reference=reference,
         margin=config.margin,
         n=len(test),
         clusters=clustering.count,
         estimates=estimates,
-        differences=dict(zip(gaps, claims, strict=False)),
+        differences=gaps,
         claims=claims,
         slices=tuple(_slices(config, graded, test)),
         worst=_worst(graded, test, most=config.worst),
-        recall={
-            name: {
-                label: g.accuracy(level=config.level, where=_equal(test.targets, label))
-                for label in test.labels
-            }
-            for name, g in graded.items()
-        },
+        recall=_recall(config, graded, test),
         notes=_notes(graded, clustering, reference=None if declared else reference, language=language),
     )
 
@@ -170,6 +159,18 @@ def _measured(
 
 def _equal(values: list[str], wanted: str) -> np.ndarray:
     return np.array([v == wanted for v in values], dtype=bool)
+
+
+def _recall(
+    config: EvaluateConfig, graded: Mapping[str, Graded], test: Dataset
+) -> dict[str, dict[str, Estimate]]:
+    """Candidate → class → share right of the rows of that class."""
+    targets = test.targets
+    where = {label: _equal(targets, label) for label in test.labels}
+    return {
+        name: {label: g.accuracy(level=config.level, where=rows) for label, rows in where.items()}
+        for name, g in graded.items()
+    }
 
 
 def _slices(config: EvaluateConfig, graded: Mapping[str, Graded], test: Dataset) -> list[SliceRow]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sazon import models
-from sazon.core.errors import IntegrityError
+from sazon.core.errors import IntegrityError, PluginError
 from sazon.core.events import Emit, Event, silent
 from sazon.core.seams import Predictor
 from sazon.core.types import Answers, Candidate, Dataset, Floats
@@ -24,6 +24,17 @@ from sazon.evaluate.config import LatencyConfig
 BATCH = 256
 ANSWERS = "answers.parquet"
 TIMINGS = "timings.json"
+COLUMNS = (
+    "example",
+    "answer",
+    "confidence",
+    "probabilities",
+    "tokens",
+    "seconds",
+    "money",
+    "error",
+    "routed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,26 +144,28 @@ class AnswerSheet:
         try:
             facts = json.loads((directory / TIMINGS).read_text("utf-8"))
             table = pl.read_parquet(directory / ANSWERS)
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            timings = Timings(batch_seconds=facts["batch_seconds"], batch_rows=facts["batch_rows"])
+            candidate, classes = str(facts["candidate"]), tuple(facts["classes"])
+            column = {name: table[name].to_list() for name in COLUMNS}
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise IntegrityError(
                 "no readable answers here", where=str(directory), mend="Remove the folder and run again."
             ) from error
-        column = {name: table[name].to_list() for name in table.columns}
         rows = column["probabilities"]
         routed, errors = tuple(column["routed"]), tuple(column["error"])
         return cls(
-            candidate=facts["candidate"],
+            candidate=candidate,
             examples=tuple(column["example"]),
             labels=tuple(column["answer"]),
             confidence=_floats(column["confidence"]),
             probabilities=np.array(rows, dtype=np.float64) if rows and rows[0] is not None else None,
-            classes=tuple(facts["classes"]),
+            classes=classes,
             errors=errors,
             routed=routed if any(routed) else (),
             tokens=_floats(column["tokens"]),
             seconds=_floats(column["seconds"]),
             money=_floats(column["money"]),
-            timings=Timings(batch_seconds=facts["batch_seconds"], batch_rows=facts["batch_rows"]),
+            timings=timings,
         )
 
 
@@ -231,18 +244,15 @@ def _sheet(
     """Join the batches into one sheet; `elsewhere`: seconds spent elsewhere where nothing is said."""
     errors = tuple(e for part in parts for e in (part.errors or (None,) * len(part.labels)))
     labels = tuple(label for part in parts for label in part.labels)
-    if len(labels) != len(test) or len(errors) != len(test):
-        raise IntegrityError(
-            f"{name!r} gave {len(labels)} answers to {len(test)} inputs",
-            mend="A predictor must answer every input, in order.",
-        )
+    confidence = _joined([part.confidence for part in parts], parts, missing=np.nan)
+    _refuse_nonsense(name, labels, errors, confidence, rows=len(test))
     routed = tuple(r for part in parts for r in part.routed)
     known = [part.probabilities for part in parts if part.probabilities is not None]
     return AnswerSheet(
         candidate=name,
         examples=tuple(test.ids),
         labels=tuple(None if e is not None else label for label, e in zip(labels, errors, strict=True)),
-        confidence=_joined([part.confidence for part in parts], parts, missing=np.nan),
+        confidence=confidence,
         probabilities=np.concatenate(known) if known and len(known) == len(parts) else None,
         classes=next((part.classes for part in parts if part.classes), classes),
         errors=errors,
@@ -252,6 +262,32 @@ def _sheet(
         money=_joined([part.money for part in parts], parts, missing=np.nan),
         timings=Timings(),
     )
+
+
+def _refuse_nonsense(
+    name: str,
+    labels: Sequence[str],
+    errors: Sequence[str | None],
+    confidence: Floats,
+    *,
+    rows: int,
+) -> None:
+    """See that a predictor kept its contract.
+
+    Raises:
+        PluginError: too few or too many answers, or a confidence that is no probability.
+    """
+    if not len(labels) == len(errors) == len(confidence) == rows:
+        raise PluginError(
+            f"the predictor of {name!r} gave {len(labels)} answers to {rows} inputs",
+            mend="A predictor must answer every input, in order; see sazon.testing.",
+        )
+    sure = confidence[np.isfinite(confidence)]
+    if np.isinf(confidence).any() or (sure < 0).any() or (sure > 1).any():
+        raise PluginError(
+            f"the predictor of {name!r} gave a confidence outside [0, 1]",
+            mend="Confidence is a probability, or NaN where there is none; see sazon.testing.",
+        )
 
 
 def _joined(values: Sequence[Floats | None], parts: Sequence[Answers], *, missing: float) -> Floats:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
 from sazon.core import digest
 from sazon.core.config import Config, refuse
 from sazon.core.seams import Job
-from sazon.core.types import Artifact, Candidate, Kind, Placement, Splits
+from sazon.core.types import Artifact, Candidate, Dataset, Kind, Placement, Splits
+
+if TYPE_CHECKING:
+    from sazon.models.recorded import Recording
 
 Facts = Mapping[str, str | float | int | bool | None]
 
@@ -111,7 +114,8 @@ def candidate_from(
         DataError: not a recording, or one that belongs to other data.
     """
     held: dict[str, str | float | int | bool | None] = {**facts, **source.claimed}
-    artifact, notes = None, []
+    artifact: Artifact | None = None
+    notes: tuple[str, ...] = ()
     if source.recorded is not None:
         from sazon.models.recorded import RecordedPredictor, refuse_stranger
 
@@ -119,15 +123,7 @@ def candidate_from(
         recording = RecordedPredictor.save(path, job.directory)
         if error := refuse_stranger(recording, splits.test.inputs, where=str(path)):
             raise error
-        missing = len(splits.test) - recording.joined(splits.test.inputs)
-        if missing:
-            notes.append(f"{missing} of {len(splits.test)} test rows are not in the recording")
-        strange = sorted(set(splits.test.labels) - set(recording.labels))
-        if strange:
-            notes.append(
-                f"the prompt did not offer {len(strange)} of the task's labels: {', '.join(strange)}"
-            )
-        model = recording.model
+        model, notes = recording.model, _notes(recording, splits.test)
         held |= {"recorded_at": recording.made_at, "prompt_digest": recording.prompt_digest}
         artifact = Artifact(path=job.directory, digest=digest.of_folder(job.directory))
     return Candidate(
@@ -139,5 +135,16 @@ def candidate_from(
         placement=placement,
         providers=providers,
         facts=held,
-        notes=tuple(notes),
+        notes=notes,
     )
+
+
+def _notes(recording: Recording, test: Dataset) -> tuple[str, ...]:
+    notes = []
+    missing = len(test) - recording.joined(test.inputs)
+    if missing:
+        notes.append(f"{missing} of {len(test)} test rows are not in the recording")
+    strange = sorted(set(test.labels) - set(recording.labels))
+    if strange:
+        notes.append(f"the prompt did not offer {len(strange)} of the task's labels: {', '.join(strange)}")
+    return tuple(notes)

@@ -53,7 +53,7 @@ def serve(
 
 
 def listen(config: GatewayConfig) -> socket.socket:
-    """A socket bound to the configured address.
+    """A socket that listens on the configured address.
 
     Raises:
         EnvironmentLacks: the port is taken or not allowed.
@@ -63,6 +63,7 @@ def listen(config: GatewayConfig) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, config.port))
+        listening.listen(2048)  # from now on clients wait instead of being turned away
     except OSError as error:
         listening.close()
         what = {
@@ -79,7 +80,7 @@ def listen(config: GatewayConfig) -> socket.socket:
 
 
 def address(listening: socket.socket) -> str:
-    """The address of a bound socket, for clients."""
+    """The address of a listening socket, for clients."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

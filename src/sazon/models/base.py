@@ -172,9 +172,7 @@ def require_tokenizer(folder: Path, *, where: str) -> None:
         )
 
 
-def _from_hub(
-    name: str, source: str, repository: str, revision: str, offline: bool, cache: Path
-) -> Base:
+def _from_hub(name: str, source: str, repository: str, revision: str, offline: bool, cache: Path) -> Base:
     where = f"models.{name}.source"
     try:
         from huggingface_hub import snapshot_download
@@ -194,6 +192,8 @@ def _from_hub(
         raise EnvironmentLacks(f"{source} is not in the cache", where=where, mend=mend) from error
     except HfHubHTTPError as error:
         raise EnvironmentLacks(
-            f"{source} could not be downloaded", where=where, mend="Check the name, the revision and the network."
+            f"{source} could not be downloaded",
+            where=where,
+            mend="Check the name, the revision and the network.",
         ) from error
     return _from_folder(name, source, Path(folder))

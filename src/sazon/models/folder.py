@@ -6,6 +6,7 @@ Numbers are kept as .npz or .safetensors and the rest as JSON: nothing is ever u
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -84,9 +85,9 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         IntegrityError: it is missing, cut or not an .npz file.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise IntegrityError(
             "cannot read the predictor's numbers", where=str(path), mend="Remove its folder and run again."
         ) from error

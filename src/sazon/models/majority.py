@@ -32,9 +32,7 @@ class MajorityPredictor:
 
     def save(self, directory: Path) -> None:
         """Write the predictor into its folder."""
-        write_facts(
-            directory, "majority", {"classes": list(self.classes), "shares": self.shares.tolist()}
-        )
+        write_facts(directory, "majority", {"classes": list(self.classes), "shares": self.shares.tolist()})
 
     def predict(self, inputs: Sequence[str]) -> Answers:
         """Answer each input, in order."""

@@ -77,9 +77,12 @@ def read_recording(path: Path) -> Recording:
     """
     mend = "Record the answers again, or point `recorded` to the right file."
     try:
-        lines = path.read_text("utf-8").splitlines()
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("cannot read this recording", where=str(path), mend=mend) from error
+    lines = text.splitlines()
+    if len(lines) > 1 and not text.endswith("\n") and not _is_json(lines[-1]):
+        del lines[-1]  # Recording was interrupted in the middle of this answer: it is missing, and counted.
     header = _line(lines[0] if lines else "", f"{path}:1")
     version = header.get("sazon_recording")
     if version != RECORDING_VERSION:
@@ -93,10 +96,10 @@ def read_recording(path: Path) -> Recording:
             "the header lacks model, prompt_digest or labels", where=f"{path}:1", mend=mend
         ) from error
     answers = {}
-    for number, text in enumerate(lines[1:], start=2):
-        if text.strip():
+    for number, line in enumerate(lines[1:], start=2):
+        if line.strip():
             where = f"{path}:{number}"
-            entry = _line(text, where)
+            entry = _line(line, where)
             if not isinstance(entry.get("key"), str) or entry.get("model", facts["model"]) != facts["model"]:
                 raise DataError("no key, or another model than the header's", where=where, mend=mend)
             answers[entry["key"]] = _recorded(entry, where)
@@ -107,6 +110,14 @@ def read_recording(path: Path) -> Recording:
         answers=answers,
         **facts,
     )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _line(text: str, where: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,7 +41,7 @@ def plain(text: str) -> str:
 def ngrams(text: str) -> tuple[set[str], set[str]]:
     """Both views of a text: words and pairs of neighbours; character n-grams inside words."""
     words = WORD.findall(plain(text))
-    pairs = {f"{a} {b}" for a, b in zip(words, words[1:], strict=False)}
+    pairs = {f"{a} {b}" for a, b in pairwise(words)}
     pieces: set[str] = set()
     for word in set(words):
         framed = f"<{word}>"

@@ -183,7 +183,10 @@ def batches(lengths: Sequence[int], *, rows: int, step: int = LENGTH_STEP) -> It
 
 def declared_length(folder: Path) -> int:
     """Tokens the encoder was made for: sentence_bert_config.json, else the position table."""
-    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
+    for file, key in (
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("config.json", "max_position_embeddings"),
+    ):
         if (folder / file).is_file() and (length := json.loads((folder / file).read_text("utf-8")).get(key)):
             return int(length)
     return 128
@@ -207,7 +210,7 @@ def can_bf16() -> bool:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
     if not any(word in allowed for word in ("ALL", "DEFAULT", "BF16", "AMX", "FP16")):
         return False

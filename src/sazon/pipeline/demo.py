@@ -22,9 +22,7 @@ from sazon.recipe import Recipe
 from sazon.recipe.write import first_recipe, task_name
 
 
-def demo_recipe(
-    *, data: Path | None = None, public: bool = False, overrides: Sequence[str] = ()
-) -> Recipe:
+def demo_recipe(*, data: Path | None = None, public: bool = False, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of `sazon demo`, of `--data FILE`, or of `--public`.
 
     Raises:

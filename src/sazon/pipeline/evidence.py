@@ -38,6 +38,9 @@ def gather(
         evaluation=evaluation,
         costs=costs,
         decision=decision,
+        reasons={k: tuple(decide.phrase(r, k) for r in decision.reasons[1:]) for k in LANGUAGES},
+        flips={k: tuple(decide.phrase(r, k) for r in decision.flips) for k in LANGUAGES},
+        gates={k: tuple(decide.phrase_gate(g, k) for g in decision.gates) for k in LANGUAGES},
         verdict={language: decide.verdict(decision, language) for language in LANGUAGES},
         quality=quality,
         inputs_shown=report.inputs_of_worst(evaluation, test, allowed=wanted.config.report.show_inputs),
@@ -65,10 +68,11 @@ def looks(kitchen: Kitchen) -> int:
 
 
 def policy_facts(kitchen: Kitchen, outcome: Outcome) -> dict[str, str]:
-    """What was allowed and what left, for the policy chapter."""
+    """What was allowed and what left, for the policy chapter; single words are keys of its words."""
     basis = kitchen.recipe.config.policy.local_basis
     providers = sorted({p for c in outcome.candidates for p in c.providers})
     return {
-        "basis": ", ".join(f"{k}: {v}" for k, v in basis.items()),
-        "exits_denied": ", ".join(providers),
-    }
+        "basis": ", ".join(f"{k}: {v}" for k, v in basis.items()) or "operator",
+        "exits": "denied",
+        "left": "none",
+    } | ({"exits_denied": ", ".join(providers)} if providers else {})

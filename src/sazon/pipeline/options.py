@@ -3,12 +3,58 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sazon import economics
 from sazon.core.errors import RecipeError
-from sazon.core.types import Candidate, Estimate, Evaluation
+from sazon.core.types import Candidate, Dataset, Estimate, Evaluation
 from sazon.recipe import Plan, Recipe
+
+CHARACTERS_PER_TOKEN = (3.0, 5.0)
+"""Tokenizers of current large models, Spanish to English."""
+INSTRUCTION_CHARACTERS = 400
+"""A prompt's fixed words, besides the list of labels."""
+
+
+def with_tokens(config: economics.EconomicsConfig, rows: Dataset) -> economics.EconomicsConfig:
+    """The config with tokens per request taken from the data, where the recipe does not state them.
+
+    A request holds an instruction, the list of labels and one text; the answer is one label.
+    """
+    labels = rows.labels
+    text = sum(map(len, rows.inputs)) / max(1, len(rows))
+    asked = INSTRUCTION_CHARACTERS + sum(len(label) + 3 for label in labels) + text
+    answered = sum(map(len, labels)) / max(1, len(labels))
+    most, least = CHARACTERS_PER_TOKEN
+
+    def tokens(characters: float) -> economics.Range:
+        return economics.Range(
+            p10=max(1.0, characters / least),
+            p90=max(1.0, characters / most),
+            kind="assumed",
+            source="characters of the texts and of the label list, 3 to 5 a token",
+        )
+
+    return config.model_copy(
+        update={
+            "tokens_in": config.tokens_in or tokens(asked),
+            "tokens_out": config.tokens_out or tokens(answered),
+        }
+    )
+
+
+def with_hosted_latency(
+    evaluation: Evaluation, options: Sequence[economics.Option], config: economics.EconomicsConfig
+) -> Evaluation:
+    """The evaluation with the latency of hosted models as the capacity model estimates it."""
+    estimates = dict(evaluation.estimates)
+    for option in options:
+        known = estimates.get(option.name, {})
+        if option.kind == "host" and "latency_p95_s" not in known:
+            found = economics.hosted(option, config)
+            estimates[option.name] = {**known, "latency_p95_s": found.latency_p95_s}
+    return replace(evaluation, estimates=estimates)
 
 
 def economic_options(
@@ -29,10 +75,9 @@ def _option(
     wanted: Recipe,
     plan: Plan,
     candidate: Candidate,
-    measured: dict[str, Estimate] | object,
+    known: Mapping[str, Estimate],
     prices_on: datetime.date,
 ) -> economics.Option:
-    known = measured if isinstance(measured, dict) else {}
     kind = plan.technique if plan.technique in {"host", "api", "cascade"} else "local"
     return economics.Option(
         name=plan.name,
@@ -67,7 +112,7 @@ def busy_seconds(throughput: Estimate | None) -> Estimate | None:
     )
 
 
-def _cloud_share(candidate: Candidate, known: dict[str, Estimate]) -> Estimate | None:
+def _cloud_share(candidate: Candidate, known: Mapping[str, Estimate]) -> Estimate | None:
     """Share of requests a cascade passes on: as measured on test, else as certified."""
     local = known.get("local_share")
     if local is None and candidate.certificate is not None:

@@ -35,7 +35,7 @@ from sazon.core.types import (
     TrainingData,
 )
 from sazon.pipeline.evidence import gather
-from sazon.pipeline.options import economic_options
+from sazon.pipeline.options import economic_options, with_hosted_latency, with_tokens
 from sazon.pipeline.surroundings import cache_folder, machine, versions
 from sazon.recipe import Plan, Recipe
 
@@ -92,6 +92,11 @@ class Kitchen:
     prices_on: datetime.date
     """Day whose list prices hold; kept when a run is resumed."""
 
+    @property
+    def economics_config(self) -> economics.EconomicsConfig:
+        """The recipe's economics, tokens per request filled in from the data."""
+        return with_tokens(self.recipe.config.economics, self.splits.test)
+
 
 def run(
     source: Recipe | Path | str,
@@ -125,9 +130,11 @@ def run(
         outcome = Outcome(directory=directory, candidates=candidates, findings=tuple(findings))
         if last >= STAGES.index("evaluate"):
             evaluation, quality = _evaluate(kitchen, candidates)
+            options = economic_options(wanted, candidates, evaluation, prices_on=kitchen.prices_on)
+            evaluation = with_hosted_latency(evaluation, options, kitchen.economics_config)
             outcome = replace(outcome, evaluation=evaluation)
         if last >= STAGES.index("economics"):
-            costs = _economics(kitchen, candidates, evaluation, quality)
+            costs = _economics(kitchen, options, quality)
             outcome = replace(outcome, costs=costs)
         if last >= STAGES.index("decide"):
             decision = _decide(kitchen, candidates, evaluation, quality, costs)
@@ -227,13 +234,16 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
     splits, options = kitchen.splits, plan.config.model_dump_json()
     base = _base_of(kitchen, plan)
     seen = splits.digests if plan.stage == "evaluate" else {}
+    recorded = getattr(plan.config, "recorded", None)
     inputs = {
         "technique": plan.technique,
         "options": digest.of_text(options),
         "base": base.revision if base else "",
         "fit": splits.fit.digest,
         "validation": splits.validation.digest,
-        **{f"split.{k}": v for k, v in seen.items() if k != "test"},
+        # A cascade must not depend on the test set; a recording must belong to it.
+        **{f"split.{k}": v for k, v in seen.items() if k != "test" or recorded},
+        "recorded": _digest_if_there(kitchen.recipe.root / recorded) if recorded else "",
         **{f"parent.{n}": p.digest for n, p in parents.items()},
         "seed": str(kitchen.run.seed),
         "sazon": sazon.__version__,
@@ -263,6 +273,10 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
     return files.read_candidate(folder)
 
 
+def _digest_if_there(path: Path) -> str:
+    return digest.of_file(path) if path.is_file() else "missing"
+
+
 def _training(kitchen: Kitchen) -> TrainingData:
     s = kitchen.splits
     labels = tuple(sorted({*s.fit.targets, *s.validation.targets}))
@@ -287,7 +301,7 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
         c.name: evaluate.AnswerSheet.read(_answer(kitchen, c)) for c in candidates if c.artifact is not None
     }
     inputs = {
-        "config": digest.of_text(config.evaluate.model_dump_json()),
+        "config": digest.of_text(config.evaluate.model_dump_json(), config.report.language),
         "worlds": str(config.economics.worlds),
         "error_costs": digest.of_json(dict(config.economics.error_costs)),
         "test": splits.test.digest,
@@ -299,7 +313,13 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
         scores = evaluate.score(sheets, splits.test)
         scores.table.write_parquet(folder / "scores.parquet")
         evaluation = evaluate.compare(
-            config.evaluate, candidates, sheets, scores, splits.test, rng=opened.rng("evaluate.compare")
+            config.evaluate,
+            candidates,
+            sheets,
+            scores,
+            splits.test,
+            rng=opened.rng("evaluate.compare"),
+            language=config.report.language,
         )
         quality = evaluate.draw(
             config.evaluate,
@@ -307,7 +327,7 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
             sheets,
             splits.test,
             draws=config.economics.worlds,
-            error_weights=config.economics.error_costs,
+            error_weights=config.economics.error_costs or None,
             rng=opened.rng("evaluate.draws"),
         )
         (folder / "estimates.json").write_text(files.to_json(evaluation), encoding="utf-8")
@@ -321,31 +341,38 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
 def _answer(kitchen: Kitchen, candidate: Candidate) -> Path:
     """Answers and timings of one candidate on the test set; a look that the run records."""
     test = kitchen.splits.test
+
+    def work(folder: Path) -> None:
+        latency = kitchen.recipe.config.evaluate.latency
+        evaluate.answer(candidate, test, directory=folder, latency=latency, emit=kitchen.run.emit)
+
     return kitchen.run.stage(
         f"answers/{candidate.name}",
-        inputs={"candidate": candidate.digest, "test": test.digest, "sazon": sazon.__version__},
-        work=lambda folder: evaluate.answer(candidate, test, directory=folder, emit=kitchen.run.emit),
+        inputs={
+            "candidate": candidate.digest,
+            "test": test.digest,
+            "latency": digest.of_text(kitchen.recipe.config.evaluate.latency.model_dump_json()),
+            "sazon": sazon.__version__,
+        },
+        work=work,
     )
 
 
 # ---------------------------------------------------------- economics, decide, report
 
 
-def _economics(
-    kitchen: Kitchen, candidates: Sequence[Candidate], evaluation: Evaluation, quality: QualityDraws
-) -> Costs:
+def _economics(kitchen: Kitchen, options: Sequence[economics.Option], quality: QualityDraws) -> Costs:
     """Price every candidate in every world; world i has draw i of quality."""
-    config = kitchen.recipe.config
-    options = economic_options(kitchen.recipe, candidates, evaluation, prices_on=kitchen.prices_on)
+    config = kitchen.economics_config
 
     def work(folder: Path) -> None:
-        costs = economics.simulate(
-            config.economics, options, quality, rng=kitchen.run.rng("economics.worlds")
-        )
+        rng = kitchen.run.rng("economics.worlds")
+        metric = "weighted_error" if config.error_costs else "accuracy"
+        costs = economics.simulate(config, options, quality, error_rate_metric=metric, rng=rng)
         files.write_costs(costs, folder)
 
     inputs = {
-        "config": digest.of_text(config.economics.model_dump_json()),
+        "config": digest.of_text(config.model_dump_json()),
         "options": digest.of_text(*(files.to_json(o) for o in options)),
         "quality": digest.of_bytes(np.ascontiguousarray(quality.values).tobytes()),
         "sazon": sazon.__version__,

@@ -144,7 +144,8 @@ class Recipe:
 
 
 def _plan_values(plan: Plan) -> dict[str, Any]:
-    return {"technique": plan.technique, "base": plan.base} | json.loads(plan.config.model_dump_json())
+    options: dict[str, Any] = json.loads(plan.config.model_dump_json())
+    return {"technique": plan.technique, "base": plan.base} | options
 
 
 # ------------------------------------------------------------------------ reading

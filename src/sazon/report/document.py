@@ -12,7 +12,7 @@ from typing import Literal
 from sazon.core.types import Kind
 from sazon.core.words import Language
 
-Tone = Literal["", "good", "bad", "warn", "muted"]
+Tone = Literal["", "good", "bad", "warn", "muted", "plain"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,9 +64,9 @@ class Evidence:
     verdict: Mapping[str, str]
     """Language → the decision in one sentence."""
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Language → the decision's reasons as sentences, in the order of `decision.reasons`."""
+    """Language → the decision's reasons as sentences; the verdict itself stands above them."""
     flips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Language → what would change the choice as sentences, in the order of `decision.flips`."""
+    """Language → what would change the choice, as sentences."""
     gates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Language → each gate's answer in words, in the order of `decision.gates`."""
     quality: QualityDraws | None = None
@@ -90,13 +90,20 @@ class Evidence:
         """Reasons or flips in one language; their bare keys where nobody put them into words."""
         worded: Mapping[str, tuple[str, ...]] = getattr(self, what)
         bare: tuple[Reason, ...] = getattr(self.decision, what)
-        return worded.get(language, tuple(r.key for r in bare))
+        return worded.get(language, tuple(r.key for r in bare if not r.key.startswith("verdict.")))
 
     def gate_words(self, language: str) -> dict[tuple[str, str], str]:
         """(candidate, gate) → the answer in words, its bare key where nobody put it into words."""
         gates = self.decision.gates
         worded = self.gates.get(language, tuple(g.reason for g in gates))
         return {(g.candidate, g.gate): words for g, words in zip(gates, worded, strict=True)}
+
+    @property
+    def level(self) -> float:
+        """Coverage of the intervals of quality."""
+        return next(
+            (m["accuracy"].level for m in self.evaluation.estimates.values() if "accuracy" in m), 0.95
+        )
 
     def candidate(self, name: str) -> Candidate:
         """One candidate by name."""

@@ -30,6 +30,8 @@ from sazon.report.document import (
 from sazon.report.voice import Voice
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_LONG_VERDICT = 150
+"""Letters above which the verdict is set smaller."""
 _EMPTY = frozenset({"meta", "link", "br"})
 
 
@@ -92,22 +94,22 @@ def _bar(document: Document, voice: Voice) -> Html:
         "header",
         tag("a", "sazón", href="#summary", class_="mark"),
         tag("nav", *links, aria_label=voice("page.chapters")),
-        tag("a", document.other_language, href=document.other_file, class_="other", lang=other, hreflang=other),
+        tag(
+            "a", document.other_language, href=document.other_file, class_="other", lang=other, hreflang=other
+        ),
     )
 
 
 def _first(document: Document, voice: Voice) -> Html:
-    pairs = [
-        tag("div", tag("dt", term), tag("dd", _cell(cell, voice))) for term, cell in document.figures
-    ]
+    pairs = [tag("div", tag("dt", term), tag("dd", _cell(cell, voice))) for term, cell in document.figures]
     return tag(
         "section",
         tag("p", document.eyebrow, class_="eyebrow"),
         tag("p", document.status_words, class_=f"status {document.status}"),
-        tag("h1", document.verdict),
+        tag("h1", document.verdict, class_="long" if len(document.verdict) > _LONG_VERDICT else None),
         tag("dl", *pairs, class_="figures") if pairs else Html(""),
-        *(draw(b, voice) for b in document.summary),
         _legend(voice),
+        *(draw(b, voice) for b in document.summary),
         id="summary",
     )
 
@@ -183,8 +185,22 @@ def _(block: Figure, voice: Voice) -> Html:
     return tag(
         "figure",
         tag("h3", block.title),
-        tag("div", Html(block.wide), class_="wide", role="img", aria_label=block.title, aria_describedby=described),
-        tag("div", Html(block.narrow), class_="narrow", role="img", aria_label=block.title, aria_describedby=described),
+        tag(
+            "div",
+            Html(block.wide),
+            class_="wide",
+            role="img",
+            aria_label=block.title,
+            aria_describedby=described,
+        ),
+        tag(
+            "div",
+            Html(block.narrow),
+            class_="narrow",
+            role="img",
+            aria_label=block.title,
+            aria_describedby=described,
+        ),
         tag("figcaption", block.caption) if block.caption else Html(""),
         tag("p", block.words, id=described, class_="unseen"),
         id=f"figure-{block.name}",
@@ -193,7 +209,11 @@ def _(block: Figure, voice: Voice) -> Html:
 
 @draw.register
 def _(block: Table, voice: Voice) -> Html:
-    head = tag("thead", tag("tr", *(tag("th", h, scope="col", role="columnheader") for h in block.head), role="row"), role="rowgroup")
+    head = tag(
+        "thead",
+        tag("tr", *(tag("th", h, scope="col", role="columnheader") for h in block.head), role="row"),
+        role="rowgroup",
+    )
     rows = [_row(block, i, voice) for i in range(len(block.rows))]
     table = tag(
         "table",

@@ -32,7 +32,8 @@ def render(document: Document, voice: Voice) -> str:
         "\n".join(f"- {plain(term)}: **{_cell(cell, voice)}**" for term, cell in document.figures),
         *(write(b, voice) for b in document.summary),
         " · ".join(
-            f"**{voice(f'kind.{k}_letter')}** {plain(voice.kind(k))}" for k in ("measured", "published", "assumed")
+            f"**{voice(f'kind.{k}_letter')}** {plain(voice.kind(k))}"
+            for k in ("measured", "published", "assumed")
         ),
     ]
     for chapter in document.chapters:
@@ -85,7 +86,8 @@ def _(block: Facts, voice: Voice) -> str:
 
 @write.register
 def _(block: Folded, voice: Voice) -> str:
-    return "\n\n".join([f"### {plain(block.title)}", *(write(b, voice) for b in block.blocks)])
+    # Its tables carry their own captions.
+    return "\n\n".join(write(b, voice) for b in block.blocks)
 
 
 @write.register
@@ -110,7 +112,9 @@ def _line(texts: list[str]) -> str:
 
 
 def _cell(cell: Cell, voice: Voice) -> str:
-    text = f"`{cell.text}`" if cell.code and "`" not in cell.text and "|" not in cell.text else plain(cell.text)
+    text = (
+        f"`{cell.text}`" if cell.code and "`" not in cell.text and "|" not in cell.text else plain(cell.text)
+    )
     if cell.interval:
         text += f" ({plain(cell.interval)})"
     if cell.kind is not None:

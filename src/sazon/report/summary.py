@@ -60,6 +60,7 @@ def _options(evidence: Evidence, voice: Voice) -> Table:
         stack=True,
         foot=voice(
             "first.foot",
+            level=voice.share(evidence.level, digits=0),
             reference=reference,
             currency=evidence.currency,
             day=voice.day(evidence.costs.prices_as_of),
@@ -107,7 +108,8 @@ def _by_language(evidence: Evidence, voice: Voice) -> Table | None:
         caption=voice("first.by_language"),
         head=(voice("first.column.option"), *heads),
         rows=tuple(
-            (cells.named(c, voice), *(_slice(found.get((c.name, v)), voice) for v in languages)) for c in order
+            (cells.named(c, voice), *(_slice(found.get((c.name, v)), voice) for v in languages))
+            for c in order
         ),
         chosen=tuple(i for i, c in enumerate(order) if c.name == choice),
         mark=cells.mark(evidence, voice),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sazon.core.types import Costs, Estimate, Kind
@@ -18,6 +18,17 @@ NARROW = "\N{NARROW NO-BREAK SPACE}"
 _SIGNS = {"EUR": "€", "USD": "US$", "GBP": "£"}
 
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
+_MONTH_ONLY = re.compile(r"(\d{4})-(\d{2})")
+_PATTERNS = (
+    (
+        re.compile(r"in (?P<share>\d+) % of worlds no demand makes it cost the same as (?P<other>.+)"),
+        "pattern.no_break_even",
+    ),
+    (re.compile(r"more than (?P<n>[\d,]+) further labels"), "pattern.many_labels"),
+    (re.compile(r"accuracy\((?P<one>.+)\) = accuracy\((?P<other>.+)\)"), "pattern.equal"),
+    (re.compile(r"accuracy\((?P<one>.+)\) ≤ accuracy\((?P<other>.+)\) − (?P<margin>.+)"), "pattern.worse"),
+)
+"""Sentences of other rooms that hold a number or a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +56,33 @@ class Voice:
         for end in range(len(parts), 0, -1):
             known = words.get("driver." + "_".join(parts[:end]))
             if known is not None:
-                rest = ".".join(parts[end:])
+                rest = ", ".join(self._part(parts[0], p) for p in parts[end:])
                 return f"{known} ({rest})" if rest else known
         return name.replace("_", " ")
+
+    def _part(self, first: str, part: str) -> str:
+        """Staff hours name techniques, which have words; other inputs name candidates, which keep theirs."""
+        words = catalogue("sazon.report", self.language)
+        return words.get(f"driver_part.{part}", part) if first == "staff_hours" else part
 
     def told(self, sentence: str) -> str:
         """Another room's fixed sentence in the reader's language; as it is where it is not known."""
         slug = _NOT_WORD.sub("_", sentence.lower()).strip("_")
-        return catalogue("sazon.report", self.language).get(f"said.{slug}", sentence)
+        known = catalogue("sazon.report", self.language).get(f"said.{slug}")
+        if known is not None:
+            return known
+        for pattern, key in _PATTERNS:
+            if (match := pattern.fullmatch(sentence)) is not None:
+                return self(key, **match.groupdict())
+        return sentence
+
+    def unit(self, unit: str) -> str:
+        """A unit in words; `EUR/hour` keeps its currency."""
+        words = catalogue("sazon.report", self.language)
+        head, slash, rest = unit.partition("/")
+        if slash and head == self.currency:
+            return f"{head}/{words.get(f'unit.{rest}', rest)}"
+        return words.get(f"unit.{unit}", unit)
 
     # ---------------------------------------------------------------- numbers
 
@@ -120,11 +150,14 @@ class Voice:
         gap = NARROW if len(sign) > 1 else ""
         if self.language == "es":
             return f"{self.amount(value, like=like)}{NARROW}{sign}"
-        prefix = MINUS if value < 0 else ""
-        return f"{prefix}{sign}{gap}{self.amount(abs(value), like=like)}"
+        digits = self.amount(value, like=like)
+        prefix = MINUS if digits.startswith(MINUS) else ""
+        return f"{prefix}{sign}{gap}{digits.removeprefix(MINUS)}"
 
     def day(self, text: str) -> str:
         """A date as readers of the language write it; anything else as it is."""
+        if (whole := _MONTH_ONLY.fullmatch(text)) is not None and 1 <= int(whole[2]) <= 12:
+            return self("month_of", month=self(f"month.m{whole[2]}"), year=whole[1])
         try:
             found = date.fromisoformat(text[:10])
         except ValueError:
@@ -144,6 +177,8 @@ class Voice:
             return self.missing(self("missing"))
         if estimate.value is None:
             return self.missing(estimate.undefined)
+        if estimate.unit == "kWh" and estimate.value < 0.1:
+            return self.estimate(_thousandfold(estimate, unit="Wh"), badge=badge, bar=bar)
         write = self._writer(estimate.unit)
         return Cell(
             text=write(estimate.value),
@@ -177,8 +212,10 @@ class Voice:
             return self.money
         if unit in ("labels", "rows", ""):
             return self.plain
-        word = catalogue("sazon.report", self.language).get(f"unit.{unit}", unit)
-        return lambda value: f"{self.plain(value)}{NARROW}{word}".strip()
+        word = self.unit(unit)
+        return lambda value: (
+            f"{self.amount(value) if abs(value) >= 1000 else self.plain(value)}{NARROW}{word}"
+        )
 
     def _digits(self, estimate: Estimate, write: Callable[[float], str]) -> Callable[[float], str]:
         """How bounds are written: without the unit where that reads well."""
@@ -195,11 +232,19 @@ class Voice:
         low, high = estimate.low, estimate.high
         if low is None or high is None:
             return ""
-        if not (math.isfinite(low) and math.isfinite(high)):
+        if not (math.isfinite(low) and math.isfinite(high)) or write(low) == write(high):
             return ""
         if low < 0:
             return self("range", low=write(low), high=write(high))
         return f"{write(low)}–{write(high)}"
+
+
+def _thousandfold(estimate: Estimate, *, unit: str) -> Estimate:
+    """The same estimate in a unit a thousand times smaller."""
+    value, low, high = (
+        None if x is None else 1000 * x for x in (estimate.value, estimate.low, estimate.high)
+    )
+    return replace(estimate, value=value, low=low, high=high, unit=unit)
 
 
 def quantity(costs: Costs, candidate: str, *names: str) -> Estimate | None:

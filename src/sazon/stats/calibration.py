@@ -55,7 +55,8 @@ def expected_calibration_error(
             method=f"{bins} bins; one cluster, so no interval",
         )
     picked = rng.multinomial(clustering.count, np.full(clustering.count, 1 / clustering.count), RESAMPLES)
-    resampled = np.abs(picked @ gaps).sum(axis=1) / (picked @ clustering.sizes)
+    weights = picked.astype(np.float64)
+    resampled = np.abs(weights @ gaps).sum(axis=1) / (weights @ clustering.sizes)
     tail = (1 - level) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail])
     return Estimate(

@@ -65,7 +65,11 @@ def tiny_encoder(directory: Path, *, seed: int = 0) -> Base:
         wrapped.save_pretrained(directory)
     (directory / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64}))
     return Base(
-        name="tiny", path=directory, revision=revision_of(directory), source=f"path:{directory}", licence="CC0-1.0"
+        name="tiny",
+        path=directory,
+        revision=revision_of(directory),
+        source=f"path:{directory}",
+        licence="CC0-1.0",
     )
 
 

@@ -35,7 +35,9 @@ def effort(made: Sequence[Candidate], voice: Voice, *, caption: str) -> Table:
     """What making each candidate took, and its quality on validation."""
     return Table(
         caption=caption,
-        head=tuple(voice(f"adapt.{c}") for c in ("candidate", "from", "time", "rows", "energy", "validation")),
+        head=tuple(
+            voice(f"adapt.{c}") for c in ("candidate", "from", "time", "rows", "energy", "validation")
+        ),
         rows=tuple(_effort(c, voice) for c in made),
         stack=True,
     )

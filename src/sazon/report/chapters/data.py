@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sazon.report import cells
-from sazon.report.document import Block, Cell, Chapter, Facts, Folded, Heading, Paragraph, Table
+from sazon.report.document import Block, Cell, Chapter, Facts, Folded, Paragraph, Table
 from sazon.report.evidence import PARTS, Evidence
 from sazon.report.voice import Voice
 
@@ -28,7 +28,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
         if table is not None:
             long = len(table.rows) > _LONG
             blocks.append(Folded(title=table.caption, blocks=(table,)) if long else table)
-    blocks += [Heading(text=voice("data.findings")), _findings(evidence, voice)]
+    blocks.append(_findings(evidence, voice))
     return Chapter(
         name="data", title=voice("data.title"), question=voice("data.question"), blocks=tuple(blocks)
     )

@@ -41,7 +41,8 @@ def _gates(evidence: Evidence, voice: Voice) -> Table:
         caption=voice("decide.gates_table"),
         head=(voice("adapt.candidate"), *(voice.term("gate", g) for g in names)),
         rows=tuple(
-            (cells.named(c, voice), *(_verdict(found.get((c.name, g)), words, voice) for g in names)) for c in order
+            (cells.named(c, voice), *(_verdict(found.get((c.name, g)), words, voice) for g in names))
+            for c in order
         ),
         chosen=tuple(i for i, c in enumerate(order) if c.name == evidence.decision.choice),
         mark=cells.mark(evidence, voice),
@@ -51,7 +52,9 @@ def _gates(evidence: Evidence, voice: Voice) -> Table:
 def _verdict(verdict: Verdict | None, words: Mapping[tuple[str, str], str], voice: Voice) -> Cell:
     if verdict is None:
         return voice.missing("")
-    key, tone = {True: ("passed", "good"), False: ("failed", "bad"), None: ("unknown", "warn")}[verdict.passed]
+    key, tone = {True: ("passed", "good"), False: ("failed", "bad"), None: ("unknown", "warn")}[
+        verdict.passed
+    ]
     tones: dict[str, Tone] = {"good": "good", "bad": "bad", "warn": "warn"}
     return Cell(text=voice(f"decide.{key}"), note=words[verdict.candidate, verdict.gate], tone=tones[tone])
 
@@ -80,12 +83,16 @@ def _certificates(evidence: Evidence, voice: Voice) -> list[Block]:
         head=tuple(voice(f"decide.{c}") for c in columns),
         rows=tuple(
             (
-                Cell(text=c.name, note=held_by.algorithm),
+                Cell(text=c.name, note=voice.told(held_by.algorithm)),
                 Cell(text=_says(c, held_by, voice)),
                 voice.estimate(held_by.local_share),
                 voice.estimate(held_by.harm),
                 Cell(text=voice.number(held_by.n)),
-                Cell(text=voice.number(held_by.labels_needed) if held_by.labels_needed is not None else voice("missing_dash")),
+                Cell(
+                    text=voice.number(held_by.labels_needed)
+                    if held_by.labels_needed is not None
+                    else voice("missing_dash")
+                ),
             )
             for c, held_by in held
         ),
@@ -99,6 +106,10 @@ def _says(candidate: Candidate, held: Certificate, voice: Voice) -> str:
     if candidate.technique != "cascade" or len(candidate.parents) != 2:
         return held.statement
     local, cloud = candidate.parents
-    key = "certificate_none" if held.threshold is None else "certificate_says"
+    known = {"exact": "certificate_says", "betting": "certificate_net"}
+    key = known.get(held.algorithm.split()[0])
+    if key is None:
+        return held.statement
+    key = "certificate_none" if held.threshold is None else key
     confidence, harm = voice.share(1 - held.delta, digits=0), voice.share(held.epsilon)
     return voice(f"decide.{key}", confidence=confidence, harm=harm, local=local, cloud=cloud)

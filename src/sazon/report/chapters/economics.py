@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from sazon.core.types import Kind
@@ -12,7 +12,8 @@ from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice, quantity
 
 STALE_DAYS = 180
-_FIRST = ("total", "p_cheapest", "per_1000_requests", "per_1000_correct", "investment", "running_cost")
+_FIRST = ("total", "p_cheapest", "per_1000_requests", "per_1000_correct", "break_even_requests_per_day")
+"""The rest is folded away."""
 
 
 def chapter(evidence: Evidence, voice: Voice) -> Chapter:
@@ -27,7 +28,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     )
     blocks: list[Block] = [Paragraph(text=intro)]
     blocks += [f for f in (_plane(evidence, voice),) if f is not None]
-    blocks.append(_table(evidence, voice))
+    blocks += _tables(evidence, voice)
     blocks += [f for f in (_fan(evidence, voice), _tornado(evidence, voice)) if f is not None]
     blocks += _inputs(evidence, voice)
     return Chapter(
@@ -48,27 +49,39 @@ def _plane(evidence: Evidence, voice: Voice) -> Figure | None:
         total = voice.estimate(quantity(evidence.costs, candidate.name, "total"), badge=False)
         told.append(f"{candidate.name}: {accuracy.text}, {total.text}")
     months = voice.number(evidence.costs.months)
+    caption = voice("plane.caption", months=months, level=voice.share(evidence.level, digits=0))
+    if drawn.left_out:
+        caption += " " + voice("plane.left_out", names=", ".join(drawn.left_out))
     return Figure(
         name="plane",
         title=voice("plane.title"),
         wide=drawn.wide,
         narrow=drawn.narrow,
         words=voice("plane.words", rows="; ".join(told)),
-        caption=voice("plane.caption", months=months),
+        caption=caption,
     )
 
 
-def _table(evidence: Evidence, voice: Voice) -> Table:
-    summary = evidence.costs.summary
-    present = {q for by_quantity in summary.values() for q in by_quantity}
-    quantities = [q for q in _FIRST if q in present] + sorted(present - set(_FIRST))
-    order = cells.in_order(evidence)
+def _tables(evidence: Evidence, voice: Voice) -> list[Block]:
+    """What counts, then what it is made of, folded away."""
+    present = {q for by_quantity in evidence.costs.summary.values() for q in by_quantity}
+    first = [q for q in _FIRST if q in present]
+    rest = sorted(present - set(_FIRST))
+    caption = voice("economics.table", currency=evidence.currency)
+    blocks: list[Block] = [_table(evidence, first, caption, voice)]
+    if rest:
+        title = voice("economics.parts", currency=evidence.currency)
+        blocks.append(Folded(title=title, blocks=(_table(evidence, rest, title, voice),)))
+    return blocks
+
+
+def _table(evidence: Evidence, quantities: Sequence[str], caption: str, voice: Voice) -> Table:
     return Table(
-        caption=voice("economics.table", currency=evidence.currency),
+        caption=caption,
         head=(voice("adapt.candidate"), *(voice.term("quantity", q) for q in quantities)),
         rows=tuple(
             (cells.named(c, voice), *(_quantity(evidence, c.name, q, voice) for q in quantities))
-            for c in order
+            for c in cells.in_order(evidence)
         ),
         chosen=cells.rows_of(evidence, evidence.decision.choice),
         mark=cells.mark(evidence, voice),
@@ -150,12 +163,11 @@ def _input(given: Mapping[str, str | float | None], made: date | None, voice: Vo
     unit = str(given.get("unit") or "")
     kind = given.get("kind")
     known: Kind | None = kind if kind in ("measured", "published", "assumed") else None  # type: ignore[assignment]  # narrowed by `in`
-    low, high = given.get("low"), given.get("high")
-    between = f"{_written(low, voice)}–{_written(high, voice)}" if low is not None and high is not None else ""
+    between = _between(given.get("low"), given.get("high"), voice)
     day = str(given.get("date") or "")
     old = _age(given, made) > STALE_DAYS
     return (
-        Cell(text=voice.driver(str(given.get("name") or "")), note=unit),
+        Cell(text=voice.driver(str(given.get("name") or "")), note=voice.unit(unit)),
         Cell(text=_written(given.get("value"), voice)),
         Cell(text=between),
         Cell(text=voice.kind(known) if known else str(kind or ""), kind=known),
@@ -174,9 +186,18 @@ def _written(value: str | float | None, voice: Voice) -> str:
     return value if isinstance(value, str) else voice.plain(value)
 
 
+def _between(low: str | float | None, high: str | float | None, voice: Voice) -> str:
+    """A range as written; nothing where it is a single value or none."""
+    if low is None or high is None or low == high:
+        return ""
+    if isinstance(low, str) or isinstance(high, str) or low >= 0:
+        return f"{_written(low, voice)}–{_written(high, voice)}"
+    return voice("range", low=_written(low, voice), high=_written(high, voice))
+
+
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text[:10])
+        return date.fromisoformat(f"{text}-01" if len(text) == len("2026-11") else text[:10])
     except ValueError:
         return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sazon.core.types import Claim, Estimate
 from sazon.report import cells, charts
 from sazon.report.document import (
@@ -42,7 +44,10 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     if evaluation.notes:
         blocks.append(Bullets(items=evaluation.notes))
     return Chapter(
-        name="evaluate", title=voice("evaluate.title"), question=voice("evaluate.question"), blocks=tuple(blocks)
+        name="evaluate",
+        title=voice("evaluate.title"),
+        question=voice("evaluate.question"),
+        blocks=tuple(blocks),
     )
 
 
@@ -153,10 +158,12 @@ def _claim(claim: Claim, voice: Voice) -> tuple[Cell, ...]:
     if claim.clusters is not None and claim.clusters != claim.n:
         n = voice("evaluate.n_clusters", n=n, clusters=voice.number(claim.clusters))
     return (
-        Cell(text=claim.hypothesis),
+        Cell(text=voice.told(claim.hypothesis)),
         Cell(text=voice.told(claim.test)),
         Cell(text=n),
-        voice.difference(claim.estimate) if claim.estimate.unit == "share" else voice.estimate(claim.estimate),
+        voice.difference(claim.estimate)
+        if claim.estimate.unit == "share"
+        else voice.estimate(claim.estimate),
         _p(claim.p_raw, voice),
         _p(claim.p_corrected, voice),
         Cell(text=voice("evaluate.declared_yes" if claim.declared else "evaluate.declared_no")),
@@ -179,7 +186,7 @@ def _worst(evidence: Evidence, voice: Voice) -> list[Block]:
     rows = []
     for row in worst:
         text = evidence.inputs_shown.get(row.example)
-        first = Cell(text=text) if text is not None else Cell(text=row.example[:12], code=True)
+        first = Cell(text=text, tone="plain") if text is not None else Cell(text=row.example[:12], code=True)
         answers = []
         for name in names:
             answer = row.answers.get(name)
@@ -187,10 +194,11 @@ def _worst(evidence: Evidence, voice: Voice) -> list[Block]:
                 answers.append(voice.missing(""))
                 continue
             sure = row.confidence.get(name)
-            known = sure is not None and sure == sure
-            note = voice("evaluate.sure", share=voice.share(sure, digits=0)) if known and sure is not None else ""
+            note = voice.share(sure, digits=0) if sure is not None and math.isfinite(sure) else ""
             right = answer == row.target
-            answers.append(Cell(text=f"{'✓' if right else '✗'} {answer}", note=note, tone="good" if right else "bad"))
+            answers.append(
+                Cell(text=f"{'✓' if right else '✗'} {answer}", note=note, tone="good" if right else "bad")
+            )
         rows.append((first, Cell(text=row.target), *answers))
     intro = voice("evaluate.worst_shown" if shown else "evaluate.worst_hidden")
     table = Table(

@@ -71,7 +71,8 @@ def _verdict(gap: Estimate, voice: Voice) -> Note:
     elif gap.low is not None and gap.low > 0:
         key = "better"
     return Note(
-        text=voice(f"federate.{key}", gap=f"{cell.text} ({cell.interval})"), tone="warn" if key == "worse" else ""
+        text=voice(f"federate.{key}", gap=f"{cell.text} ({cell.interval})"),
+        tone="warn" if key == "worse" else "",
     )
 
 

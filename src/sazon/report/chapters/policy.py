@@ -13,7 +13,9 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     out = [c for c in evidence.candidates if c.providers]
     blocks: list[Block] = []
     if evidence.policy:
-        pairs = tuple((voice.term("policy.fact", k), Cell(text=_fact(v, voice))) for k, v in evidence.policy.items())
+        pairs = tuple(
+            (voice.term("policy.fact", k), Cell(text=_fact(k, v, voice))) for k, v in evidence.policy.items()
+        )
         blocks.append(Facts(pairs=pairs))
     key = "policy.would_leave" if out else "policy.none_leave"
     blocks.append(Paragraph(text=voice(key, names=", ".join(c.name for c in out))))
@@ -22,7 +24,11 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
             caption=voice("policy.table"),
             head=(voice("adapt.candidate"), voice("first.column.leaves"), voice("policy.placement")),
             rows=tuple(
-                (cells.named(c, voice), cells.leaves(c, voice), Cell(text=voice.term("placement", c.placement)))
+                (
+                    cells.named(c, voice),
+                    cells.leaves(c, voice),
+                    Cell(text=voice.term("placement", c.placement)),
+                )
                 for c in cells.in_order(evidence)
             ),
             chosen=cells.rows_of(evidence, evidence.decision.choice),
@@ -34,6 +40,14 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     )
 
 
-def _fact(value: str, voice: Voice) -> str:
-    """A known value in the reader's words, any other as it is."""
+def _fact(key: str, value: str, voice: Voice) -> str:
+    """A known value in the reader's words, any other as it is; an empty one says what that means."""
+    if not value:
+        return voice(
+            "policy.no_basis"
+            if key == "basis"
+            else "policy.every"
+            if key == "exits_denied"
+            else "policy.nothing"
+        )
     return voice.term("policy.value", value) if " " not in value else value

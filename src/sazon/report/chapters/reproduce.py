@@ -37,10 +37,10 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
 def _seconds(evidence: Evidence, voice: Voice) -> Table | None:
     if not evidence.seconds:
         return None
-    rows = [
-        (Cell(text=stage), Cell(text=voice.seconds(spent))) for stage, spent in evidence.seconds.items()
-    ]
-    rows.append((Cell(text=voice("reproduce.total")), Cell(text=voice.seconds(sum(evidence.seconds.values())))))
+    rows = [(Cell(text=stage), Cell(text=voice.seconds(spent))) for stage, spent in evidence.seconds.items()]
+    rows.append(
+        (Cell(text=voice("reproduce.total")), Cell(text=voice.seconds(sum(evidence.seconds.values()))))
+    )
     return Table(
         caption=voice("reproduce.seconds_table"),
         head=(voice("reproduce.stage"), voice("reproduce.seconds")),

@@ -74,11 +74,16 @@ def _svg(name: str, chart: Any, size: Size, voice: Voice) -> str:
 
 
 def _theme(size: Size) -> dict[str, Any]:
-    text = {"labelColor": QUIET, "titleColor": QUIET, "labelFontSize": size.font - 1, "titleFontSize": size.font - 1}
+    text = {
+        "labelColor": QUIET,
+        "titleColor": QUIET,
+        "labelFontSize": size.font - 1,
+        "titleFontSize": size.font - 1,
+    }
     return {
         "font": "sans-serif",
         "background": "white",
-        "padding": 2,
+        "padding": {"left": 12, "right": 14, "top": 2, "bottom": 4},
         "view": {"stroke": None},
         "axis": {
             **text,
@@ -89,7 +94,15 @@ def _theme(size: Size) -> dict[str, Any]:
             "labelLimit": size.label,
             "titlePadding": 10,
         },
-        "legend": {**text, "labelColor": INK, "orient": "top", "title": None, "symbolStrokeWidth": 0, "symbolOpacity": 1, "offset": 4},
+        "legend": {
+            **text,
+            "labelColor": INK,
+            "orient": "top",
+            "title": None,
+            "symbolStrokeWidth": 0,
+            "symbolOpacity": 1,
+            "offset": 4,
+        },
         "header": {"labelColor": INK, "labelFontSize": size.font, "labelFontWeight": "bold", "title": None},
     }
 
@@ -116,8 +129,12 @@ def kinds(present: Iterable[Kind], voice: Voice) -> tuple[Any, Any]:
     shown = [k for k in KINDS if k in held]
     words = [voice.kind(k) for k in shown]
     legend = alt.Legend() if words else None
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=words, range=[KIND_COLOURS[k] for k in shown]), legend=legend)
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=words, range=[KIND_SHAPES[k] for k in shown]), legend=legend)
+    colour = alt.Color(
+        "kind:N", scale=alt.Scale(domain=words, range=[KIND_COLOURS[k] for k in shown]), legend=legend
+    )
+    shape = alt.Shape(
+        "kind:N", scale=alt.Scale(domain=words, range=[KIND_SHAPES[k] for k in shown]), legend=legend
+    )
     return colour, shape
 
 

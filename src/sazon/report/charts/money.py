@@ -11,8 +11,8 @@ from sazon.report.charts.drawing import ACCENT, INK, QUIET, Drawn, Size, draw, l
 from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice
 
-_SQUEEZE = 2.0
-"""An option whose median ends this many times above the cheapest's P90 would flatten all others."""
+_LEADERS, _SQUEEZE = 3, 2.0
+"""An option whose P90 ends this many times above that of the leaders would flatten all others."""
 _MOST_DRIVERS = 10
 
 
@@ -22,8 +22,9 @@ def fan(evidence: Evidence, voice: Voice) -> Drawn | None:
     names = [c.name for c in cells.in_order(evidence) if timeline.get(c.name)]
     if not names:
         return None
-    roof = _SQUEEZE * min(timeline[n][-1][2] for n in names)
-    shown = [n for n in names if timeline[n][-1][1] <= roof]
+    ends = {name: timeline[name][-1][2] for name in names}
+    roof = _SQUEEZE * max(ends[name] for name in names[:_LEADERS])
+    shown = [name for name in names if ends[name] <= roof]
     values = [
         {"name": name, "month": month, "low": low, "middle": middle, "high": high}
         for name in shown
@@ -42,20 +43,38 @@ def _thinned(
     return numbered[:-1:step] + numbered[-1:]
 
 
-def _fan(values: Sequence[dict[str, Any]], shown: Sequence[str], evidence: Evidence, voice: Voice, size: Size) -> Any:
+def _fan(
+    values: Sequence[dict[str, Any]], shown: Sequence[str], evidence: Evidence, voice: Voice, size: Size
+) -> Any:
     import altair as alt
 
     gap = 18
     width = (size.width - 60) / size.columns - gap
-    x = alt.X("month:Q", axis=alt.Axis(title=voice("fan.x"), grid=False, tickCount=4, format="d"), scale=alt.Scale(nice=False))
+    x = alt.X(
+        "month:Q",
+        axis=alt.Axis(title=voice("fan.x"), grid=False, tickCount=4, format="d"),
+        scale=alt.Scale(nice=False),
+    )
     y = alt.Y("low:Q", axis=alt.Axis(title=None, tickCount=4, format="~s"))
     band = alt.Chart().mark_area(opacity=0.22, color=ACCENT).encode(x=x, y=y, y2="high:Q")
     line = alt.Chart().mark_line(color=ACCENT, strokeWidth=2).encode(x=x, y=alt.Y("middle:Q"))
     return (
         alt.layer(band, line, data=alt.Data(values=list(values)))
         .properties(width=width, height=120 if size.name == "wide" else 100)
-        .facet(facet=alt.Facet("name:N", sort=list(shown), header=alt.Header(title=None)), columns=size.columns, spacing=gap)
-        .properties(title=alt.Title(voice("fan.y", currency=evidence.currency), anchor="start", color=QUIET, fontSize=size.font - 1, fontWeight="normal"))
+        .facet(
+            facet=alt.Facet("name:N", sort=list(shown), header=alt.Header(title=None)),
+            columns=size.columns,
+            spacing=gap,
+        )
+        .properties(
+            title=alt.Title(
+                voice("fan.y", currency=evidence.currency),
+                anchor="start",
+                color=QUIET,
+                fontSize=size.font - 1,
+                fontWeight="normal",
+            )
+        )
     )
 
 
@@ -79,16 +98,36 @@ def _bar(name: str, estimate: Estimate, value: float, voice: Voice) -> dict[str,
 def _tornado(values: Sequence[dict[str, Any]], voice: Voice, size: Size) -> Any:
     import altair as alt
 
-    scale = alt.Scale(domain=[-1, 1], nice=False)
-    x = alt.X("value:Q", scale=scale, axis=alt.Axis(title=voice("tornado.axis"), tickCount=5, format="+.1~f"))
-    axis = alt.Axis(title=None, domain=False, ticks=False, labelColor=INK, labelFontSize=size.font - 1, labelLimit=size.label + 45)
+    reach = min(1.0, 1.25 * max(abs(v[end]) for v in values for end in ("low", "high")))
+    scale = alt.Scale(domain=[-reach, reach], nice=False)
+    x = alt.X(
+        "value:Q",
+        scale=scale,
+        axis=alt.Axis(
+            title=voice("tornado.axis"),
+            tickCount=5,
+            labelExpr="datum.value == 0 ? '0' : format(datum.value, '+~f')",
+        ),
+    )
+    axis = alt.Axis(
+        title=None,
+        domain=False,
+        ticks=False,
+        labelColor=INK,
+        labelFontSize=size.font - 1,
+        labelLimit=size.label + 70,
+    )
     y = alt.Y("name:N", sort=[v["name"] for v in values], axis=axis)
-    room = min(size.label + 45, label_width((v["name"] for v in values), size) + 60)
+    room = min(size.label + 70, label_width((v["name"] for v in values), size) + 60)
     base = alt.Chart(alt.Data(values=list(values))).encode(y=y)
     return alt.layer(
         base.mark_bar(color=ACCENT, height={"band": 0.55}).encode(x=x),
         base.mark_rule(color=INK, strokeWidth=1.2).encode(x="low:Q", x2="high:Q"),
         alt.Chart(alt.Data(values=[{"x": 0}])).mark_rule(color=INK, strokeWidth=1).encode(x="x:Q"),
-        base.transform_filter("datum.value >= 0").mark_text(align="left", dx=6, color=INK, fontSize=size.font - 1).encode(x="high:Q", text="told:N"),
-        base.transform_filter("datum.value < 0").mark_text(align="right", dx=-6, color=INK, fontSize=size.font - 1).encode(x="low:Q", text="told:N"),
+        base.transform_filter("datum.value >= 0")
+        .mark_text(align="left", dx=6, color=INK, fontSize=size.font - 1)
+        .encode(x="high:Q", text="told:N"),
+        base.transform_filter("datum.value < 0")
+        .mark_text(align="right", dx=-6, color=INK, fontSize=size.font - 1)
+        .encode(x="low:Q", text="told:N"),
     ).properties(width=size.width - room, height=28 * len(values) + 6)
