@@ -22,7 +22,7 @@ check: $(READY)  ## style, types, import rule, generated documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tools.generate_docs --check
 
 test: $(READY)  ## the whole suite

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +39,34 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def rng() -> np.random.Generator:
     """A seeded generator."""
     return np.random.default_rng(20_260_101)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever stands on the demo's run is slow, and the first of them waits for the run itself."""
+    for item in items:
+        if "demo_run" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(1800))
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of one finished `sazon demo`, made once for the whole suite; do not change it.
+
+    SAZON_DEMO_RUN names a finished one to use instead, while working on the tests themselves.
+    """
+    given = os.environ.get("SAZON_DEMO_RUN")
+    if given:
+        return Path(given)
+    directory = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "sazon"), "demo"],
+        cwd=directory,
+        env=os.environ | {"SAZON_CACHE": str(tmp_path_factory.mktemp("demo_cache"))},
+        capture_output=True,
+        text=True,
+        timeout=1700,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [run] = (directory / "runs").iterdir()
+    return run

@@ -1,14 +1,14 @@
 """sazon: rent the frontier, buy the hardware, or season your own? Evidence, a decision, a gateway.
 
-    outcome = sazon.run("recipe.yaml")
-    outcome.decision, outcome.table, outcome.report
+outcome = sazon.run("recipe.yaml")
+outcome.decision, outcome.table, outcome.report
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from sazon.core import __version__
 
 if TYPE_CHECKING:
     from sazon.pipeline import Outcome, run

@@ -25,7 +25,7 @@ JUNK = [
 
 def mutant(seed: int) -> str:
     """The demo's recipe with one to four accidents."""
-    chance = random.Random(seed)  # noqa: S311 # reproducible, not secret
+    chance = random.Random(seed)  # reproducible, not secret
     lines = DEMO.splitlines()
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(lines))

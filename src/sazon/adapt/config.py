@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sazon.core.config import Config
 
 Switch = Literal["auto", True, False]
 
 
-class Budget(BaseModel):
+class Budget(Config):
     """How long training may take; turned once into optimiser steps, which are recorded."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     minutes: float = Field(gt=0, le=24 * 60)
     """Wall-clock minutes on this machine."""
 
 
-class AdaptConfig(BaseModel):
+class AdaptConfig(Config):
     """Defaults; an option under a candidate's own name has the last word."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     budget: Budget | None = None
     """Time for each fine-tuned candidate; None: its epochs decide."""

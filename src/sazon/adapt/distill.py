@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sazon import models
 from sazon.adapt.checks import require_all_labels, require_learnable
@@ -16,6 +16,7 @@ from sazon.adapt.lesson import Lesson, make_lesson
 from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
 from sazon.adapt.softmax_regression import Goal, fit_head, one_hot
 from sazon.core import digest
+from sazon.core.config import Config
 from sazon.core.events import Event
 from sazon.core.seams import Base, Job
 from sazon.core.types import Artifact, Candidate, TrainingData
@@ -23,10 +24,8 @@ from sazon.models.softmax import softmax
 from sazon.models.static import StaticPredictor, ngrams
 
 
-class DistillConfig(BaseModel):
+class DistillConfig(Config):
     """Options of a distilled candidate."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     teacher: str
     """Name of the candidate to learn from."""

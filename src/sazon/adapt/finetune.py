@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sazon.adapt.checks import cut_notes, language_notes, require_base, require_learnable
 from sazon.adapt.config import Budget, Switch
@@ -14,6 +14,7 @@ from sazon.adapt.head import Fitted, choose_head
 from sazon.adapt.measure import training_cost, validation_metrics
 from sazon.adapt.tuning import tune
 from sazon.core import digest
+from sazon.core.config import Config
 from sazon.core.seams import Base, Job
 from sazon.core.types import Artifact, Candidate, Floats, TrainingData
 from sazon.models.embed import Embedder
@@ -24,10 +25,8 @@ PROBE_GRID = (10.0, 30.0)
 """Penalties tried for the head that tuning starts from."""
 
 
-class FinetuneConfig(BaseModel):
+class FinetuneConfig(Config):
     """Options of a fine-tuned candidate."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     base: str
     """Name of the base model, under `models:`."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sazon.adapt.checks import require_all_labels, require_learnable
 from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
 from sazon.core import digest
+from sazon.core.config import Config
 from sazon.core.errors import DataError
 from sazon.core.events import Event
 from sazon.core.rng import integer
@@ -21,10 +22,8 @@ from sazon.models.linear import LinearPredictor, vectorisers
 from sazon.models.softmax import softmax
 
 
-class LinearConfig(BaseModel):
+class LinearConfig(Config):
     """Options of a linear candidate."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     C: float = Field(default=1.0, gt=0, le=1e6)
     """Inverse strength of the penalty of the support-vector classifier."""

@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from sazon.adapt.checks import require_learnable
 from sazon.adapt.measure import codes, training_cost, validation_metrics
 from sazon.core import digest
+from sazon.core.config import Config
 from sazon.core.seams import Base, Job
 from sazon.core.types import Artifact, Candidate, TrainingData
 from sazon.models.majority import MajorityPredictor
 
 
-class MajorityConfig(BaseModel):
+class MajorityConfig(Config):
     """It has no options."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
 class Majority:

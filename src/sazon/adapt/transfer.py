@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sazon.adapt import local_step
 from sazon.adapt.checks import cut_notes, language_notes, require_base, require_learnable
@@ -16,16 +16,15 @@ from sazon.adapt.config import Switch
 from sazon.adapt.head import choose_head
 from sazon.adapt.measure import codes, training_cost
 from sazon.core import digest
+from sazon.core.config import Config
 from sazon.core.seams import Base, Job, State
 from sazon.core.types import Artifact, Candidate, Dataset, TrainingData
 from sazon.models.embed import Embedder
 from sazon.models.probe import save_probe
 
 
-class TransferConfig(BaseModel):
+class TransferConfig(Config):
     """Options of a transfer candidate."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     base: str
     """Name of the base model, under `models:`."""

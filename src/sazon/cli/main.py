@@ -105,10 +105,9 @@ def demo(
                 spend=spend,
                 price=price,
                 ask=lambda text: show.consent(text, yes=yes),
+                offline=not public,
             )
-            chosen = pipeline.with_recording(
-                chosen, recording, url=against, model=model, price=price, overrides=changes
-            )
+            chosen = pipeline.with_recording(chosen, recording, url=against, model=model, price=price)
         with Progress(chosen, quiet=as_json) as progress:
             outcome = pipeline.run(chosen, out=out, offline=not public, emit=progress)
         show.outcome(outcome, language=chosen.config.report.language, as_json=as_json)
@@ -179,8 +178,8 @@ def explain(
 # ----------------------------------------------------------------------------- run
 
 
-def _through(stage: str) -> Callable[..., None]:
-    """The command that carries a recipe as far as one stage."""
+def _through(stage: str, only: str | None = None) -> Callable[..., None]:
+    """The command that carries a recipe as far as one stage, or makes only one stage's candidates."""
 
     def command(
         recipe: RecipeArgument,
@@ -197,7 +196,9 @@ def _through(stage: str) -> Callable[..., None]:
             wanted = pipeline.recipe_of(recipe, overrides or [])
             directory = out or (recipe if recipe.is_dir() else None)
             with Progress(wanted, quiet=as_json) as progress:
-                outcome = pipeline.run(wanted, out=directory, offline=offline, until=stage, emit=progress)
+                outcome = pipeline.run(
+                    wanted, out=directory, offline=offline, until=stage, only=only, emit=progress
+                )
             show.outcome(outcome, language=wanted.config.report.language, as_json=as_json)
             if outcome.decision is not None and outcome.decision.status == "undecided":
                 raise typer.Exit(UNDECIDED)
@@ -214,7 +215,9 @@ for _name, _stage, _about in (
     ("decide", "decide", "Say which candidate is best, how sure that is, and what would change it."),
     ("report", "report", "Write the report of a run."),
 ):
-    app.command(_name, help=f"{_about}\n\nExample: [cyan]sazon {_name} recipe.yaml[/cyan]")(_through(_stage))
+    app.command(_name, help=f"{_about}\n\nExample: [cyan]sazon {_name} recipe.yaml[/cyan]")(
+        _through(_stage, "federate" if _name == "federate" else None)
+    )
 
 
 @app.command()
@@ -240,7 +243,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        from sazon import __version__
+        from sazon.core import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -23,7 +23,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "best": "P(best)", "legend": "M measured · P published · A assumed", "report": "Report",
     },
     "es": {
-        "accuracy": "aciertos (95 %)", "cost": "coste por 1.000 aciertos", "total": "total P10–P90",
+        "accuracy": "aciertos (95 %)", "cost": "costo por 1.000 aciertos", "total": "total P10–P90",
         "best": "P(mejor)", "legend": "M medido · P publicado · A supuesto", "report": "Informe",
     },
 }  # fmt: skip

@@ -115,7 +115,8 @@ def _plain(
     if isinstance(node, CommentedSeq):
         items = []
         for i, value in enumerate(node):
-            line, column = node.lc.item(i)
+            # A list behind a tag does not know where its items stand.
+            line, column = node.lc.item(i) or (node.lc.line, node.lc.col)
             positions[(*path, i)] = (line + 1, column + 1)
             items.append(_plain(value, (*path, i), positions, above, name))
         return items

@@ -42,7 +42,8 @@ def unknown(kind: str, name: str, known: list[str], *, where: str = "") -> Plugi
     """The error for a name that is not there, with the nearest known ones."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    return PluginError(f"unknown {kind} {name!r}", where=where, mend=f"{hint}Known: {', '.join(known)}.")
+    listed = f"Known: {', '.join(known)}." if known else "None is known here."
+    return PluginError(f"unknown {kind} {name!r}", where=where, mend=f"{hint}{listed}")
 
 
 def load(seam: str, name: str) -> Any:

@@ -25,7 +25,7 @@ from typing import IO, Any
 import numpy as np
 
 from sazon.core import digest, rng
-from sazon.core.errors import EnvironmentLacks
+from sazon.core.errors import EnvironmentLacks, IntegrityError
 from sazon.core.events import Emit, Event, silent
 
 
@@ -43,6 +43,8 @@ def readable_disk_errors(where: Path) -> Iterator[None]:
         errno.EACCES: ("no permission to write here", "Choose another place with --out DIR."),
         errno.EPERM: ("no permission to write here", "Choose another place with --out DIR."),
         errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another place with --out DIR."),
+        errno.EEXIST: ("a file stands where a folder is needed", "Choose another place with --out DIR."),
+        errno.EISDIR: ("a folder stands where a file is needed", "Choose another place with --out."),
     }
     try:
         yield
@@ -66,6 +68,29 @@ def write_aside(path: Path, content: str | bytes) -> None:
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def read_resolved(directory: Path) -> dict[str, Any]:
+    """What a run was made of, from its `resolved.json`.
+
+    Raises:
+        EnvironmentLacks: there is no run here.
+        IntegrityError: the file was changed or cut.
+    """
+    path = directory / "resolved.json"
+    if not path.is_file():
+        raise EnvironmentLacks(
+            "no run here", where=str(directory), mend="Make one with: sazon run recipe.yaml"
+        )
+    try:
+        resolved = json.loads(path.read_bytes())
+    except ValueError:
+        resolved = None
+    if not isinstance(resolved, dict) or not isinstance(resolved.get("seed"), int):
+        raise IntegrityError(
+            "the file was changed or cut", where=str(path), mend="Run the recipe again with another --out."
+        )
+    return resolved
 
 
 class Run:
@@ -105,13 +130,9 @@ class Run:
 
         Raises:
             EnvironmentLacks: there is no run here.
+            IntegrityError: its `resolved.json` was changed or cut.
         """
-        resolved = directory / "resolved.json"
-        if not resolved.is_file():
-            raise EnvironmentLacks(
-                "no run here", where=str(directory), mend="Make one with: sazon run recipe.yaml"
-            )
-        return cls(directory, seed=int(json.loads(resolved.read_text())["seed"]), lock=None, emit=silent)
+        return cls(directory, seed=read_resolved(directory)["seed"], lock=None, emit=silent)
 
     def close(self) -> None:
         """Let others use the directory."""
@@ -193,8 +214,9 @@ class Run:
         """All whole lines of the manifest; a line cut by a kill is passed over."""
         path = self.directory / "manifest.jsonl"
         lines = []
-        for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
-            with contextlib.suppress(json.JSONDecodeError):
+        for line in path.read_bytes().split(b"\n") if path.is_file() else ():
+            # A kill may cut a line in the middle of a letter.
+            with contextlib.suppress(ValueError):
                 lines.append(json.loads(line))
         return lines
 

@@ -206,6 +206,9 @@ class Claim:
     estimate: Estimate
     declared: bool
     """True where the recipe asked for it before the data was looked at."""
+    labels_needed: int | None = None
+    """Further labels that would show the difference with 80 % power, were it as large as it looks now;
+    None where it is shown already, or where no number of labels can show it."""
 
 
 # --------------------------------------------------------------------- candidates

@@ -64,6 +64,8 @@ def difference(contest: Contest, name: str) -> Claim:
     nothing_differs = f"accuracy({name}) = accuracy({contest.reference})"
     if contest.paired(name):
         both = pair(contest.graded[name], contest.graded[contest.reference])
+        gap = both.difference(level=contest.level)
+        told_apart = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
         return Claim(
             hypothesis=nothing_differs,
             margin=None,
@@ -72,8 +74,9 @@ def difference(contest: Contest, name: str) -> Claim:
             clusters=both.clustering.count,
             p_raw=both.p_differs(),
             p_corrected=None,
-            estimate=both.difference(level=contest.level),
+            estimate=gap,
             declared=contest.declared,
+            labels_needed=None if told_apart else both.labels_needed(level=contest.level),
         )
     sizes = [contest.accuracies[c].n or 0 for c in (name, contest.reference)]
     return Claim(

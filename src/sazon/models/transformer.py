@@ -19,10 +19,6 @@ from sazon.models.base import require_tokenizer
 if TYPE_CHECKING:
     import torch
 
-# Threads that wait by spinning make training many times slower as soon as another program wants
-# a core; this is read when torch is first imported, and an environment that says otherwise wins.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 Precision = Literal["fp32", "bf16"]
 Vectors = npt.NDArray[np.float32]
 ROWS = 32

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from sazon import data, economics, recipe
-from sazon.core import rng
+from sazon.core import digest, rng
 from sazon.core.errors import PolicyRefused, RecipeError
 from sazon.core.events import Emit, silent
 from sazon.core.types import Dataset
@@ -20,6 +21,9 @@ from sazon.pipeline.surroundings import cache_folder
 from sazon.policy.spending import Price
 from sazon.recipe import Recipe
 from sazon.recipe.write import first_recipe, task_name
+
+PROVIDER = "frontier"
+"""Name, in the demo's recipe, of the endpoint measured with --against, and of its candidate."""
 
 
 def demo_recipe(*, data: Path | None = None, public: bool = False, overrides: Sequence[str] = ()) -> Recipe:
@@ -77,6 +81,7 @@ def record_demo(
     spend: float,
     price: str | None,
     ask: Callable[[str], bool],
+    offline: bool = True,
     emit: Emit = silent,
 ) -> Path:
     """Ask an endpoint for the demo's test texts, after consent, and keep the answers.
@@ -89,13 +94,19 @@ def record_demo(
         model: its name there.
         key: environment variable that holds the key.
         spend: most money this may cost.
-        price: `genai:provider/model`; not needed for an endpoint on this machine.
+        price: `genai:provider/model`; not needed for an endpoint on this machine where the recipe has one.
         ask: shows what would leave and returns whether the person agrees.
+        offline: refuse to download the data.
 
     Raises:
+        RecipeError: there is no price to compare costs with.
         PolicyRefused: no consent, data not public, or an address that is not allowed.
     """
-    test, labels = _test_split(wanted)
+    if price is None and PROVIDER not in wanted.config.providers:
+        raise RecipeError(
+            "no price is known to compare costs with", where=url, mend="Add --price genai:provider/model."
+        )
+    test, labels = _test_split(wanted, offline=offline)
     proposal = propose(
         test,
         labels=labels,
@@ -110,7 +121,9 @@ def record_demo(
         raise PolicyRefused("no consent was given, so nothing was sent", mend="Run again and agree.")
     folder = cache_folder() / "recordings"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{task_name(Path(model))}-{test.digest[:16]}.jsonl"
+    # One file an endpoint, model, prompt and test set: a recording never mixes two of them.
+    asked = digest.of_text(url, model, *labels, test.digest)
+    path = folder / f"{task_name(Path(model))}-{asked[:16]}.jsonl"
     recording = record(
         test,
         labels=labels,
@@ -122,24 +135,22 @@ def record_demo(
     return recording.path
 
 
-def with_recording(
-    wanted: Recipe, recording: Path, *, url: str, model: str, price: str | None, overrides: Sequence[str]
-) -> Recipe:
+def with_recording(wanted: Recipe, recording: Path, *, url: str, model: str, price: str | None) -> Recipe:
     """The same recipe with the API's quality measured instead of assumed."""
-    added = [
-        "candidates.frontier={technique: api, provider: frontier, recorded: " + f'"{recording}"' + "}",
-        f"providers.frontier.base_url={url}",
-        f'providers.frontier.model="{model}"',
-    ]
-    if price is not None:
-        added.append(f'providers.frontier.price="{price}"')
-    return demo_recipe(overrides=[*overrides, *added])
+    measured = {"technique": "api", "provider": PROVIDER, "recorded": str(recording)}
+    added = [f"candidates.{PROVIDER}={json.dumps(measured)}"]
+    for name, value in (("base_url", url), ("model", model), ("price", price)):
+        if value is not None:
+            added.append(f"providers.{PROVIDER}.{name}={json.dumps(value)}")
+    return recipe.parse(
+        wanted.text, name=f"{wanted.name}.yaml", root=wanted.root, overrides=[*wanted.overrides, *added]
+    )
 
 
-def _test_split(wanted: Recipe) -> tuple[Dataset, tuple[str, ...]]:
+def _test_split(wanted: Recipe, *, offline: bool) -> tuple[Dataset, tuple[str, ...]]:
     """The test split exactly as the run will make it, and all labels."""
     config = wanted.config
-    loaded = data.load(config.data, root=wanted.root, offline=True, cache=cache_folder())
+    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache_folder())
     splits = data.split(loaded, cascade=wanted.has_cascade, rng=rng.stream(config.seed, "data.split"))
     labels = tuple(sorted({*splits.fit.targets, *splits.validation.targets}))
     return splits.test, labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import datetime
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 from sazon import data, models, recipe
 from sazon.core import files, registry
 from sazon.core.errors import DataError, EnvironmentLacks, PolicyRefused, RecipeError, SazonError
-from sazon.core.run import Run, write_aside
+from sazon.core.run import read_resolved, readable_disk_errors, write_aside
 from sazon.core.types import Decision, Finding
+from sazon.pipeline.options import prices_of
 from sazon.pipeline.surroundings import cache_folder
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
@@ -27,8 +28,7 @@ def recipe_of(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     if not path.is_dir():
         return recipe.read(path, overrides=overrides)
-    Run.read(path)
-    resolved = json.loads((path / "resolved.json").read_text("utf-8"))
+    resolved = read_resolved(path)
     return recipe.parse(
         (path / "recipe.yaml").read_text("utf-8"),
         name=str(path / "recipe.yaml"),
@@ -42,8 +42,10 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
 
     Raises:
         DataError: the data cannot be read, or cannot carry the task.
+        RecipeError: a provider that is used has no price.
     """
     config, cache = wanted.config, cache_folder()
+    prices_of(wanted, on=datetime.datetime.now(tz=datetime.UTC).date())
     loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
     findings: list[Finding] = []
     languages: dict[str, tuple[str, ...]] = {}
@@ -86,6 +88,8 @@ def init(path: Path, *, out: Path, force: bool = False) -> str:
     relative = os.path.relpath(path.resolve(), out.resolve().parent)
     text = first_recipe(found, path=relative, name=task_name(path))
     recipe.parse(text, name=str(out), root=out.resolve().parent)
+    with readable_disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
     write_aside(out, text)
     return text
 
@@ -101,11 +105,17 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
     from sazon.gateway.served import Served
     from sazon.gateway.server import serve as answer_requests
 
+    read_resolved(directory)
     wanted = recipe_of(directory)
     name = candidate or _chosen(directory)
     if name not in wanted.config.candidates:
         raise registry.unknown("candidate", name, list(wanted.config.candidates))
-    made = files.read_candidate(directory / "adapt" / name)
+    folder = directory / "adapt" / name
+    if not (folder / "candidate.json").is_file():
+        raise EnvironmentLacks(
+            "this candidate is not made yet", where=str(folder), mend=f"Finish it: sazon run {directory}"
+        )
+    made = files.read_candidate(folder)
     if made.artifact is None:
         raise PolicyRefused(
             "nothing of this candidate runs here: its quality was assumed or published",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sazon import decide, report
@@ -32,7 +33,7 @@ def gather(
         seed=wanted.config.seed,
         versions=versions() | facts,
         made_at=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        data=report.summarise(kitchen.splits),
+        data=replace(report.summarise(kitchen.splits), name=wanted.name),
         findings=outcome.findings,
         candidates=outcome.candidates,
         evaluation=evaluation,

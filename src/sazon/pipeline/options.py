@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sazon import economics
-from sazon.core.errors import RecipeError
+from sazon.core.errors import RecipeError, SazonError
 from sazon.core.types import Candidate, Dataset, Estimate, Evaluation
 from sazon.recipe import Plan, Recipe
 
@@ -58,25 +58,21 @@ def with_hosted_latency(
 
 
 def economic_options(
-    wanted: Recipe, candidates: Sequence[Candidate], evaluation: Evaluation, *, prices_on: datetime.date
+    wanted: Recipe,
+    candidates: Sequence[Candidate],
+    evaluation: Evaluation,
+    *,
+    prices: Mapping[str, economics.TokenPrice],
 ) -> list[economics.Option]:
-    """One option a candidate, in the candidates' order.
-
-    Raises:
-        RecipeError: an API candidate has no price, or one that cannot be found.
-    """
-    return [
-        _option(wanted, wanted.plan(c.name), c, evaluation.estimates.get(c.name, {}), prices_on)
-        for c in candidates
-    ]
+    """One option a candidate, in the candidates' order; `prices` as of `prices_of`."""
+    return [_option(wanted.plan(c.name), c, evaluation.estimates.get(c.name, {}), prices) for c in candidates]
 
 
 def _option(
-    wanted: Recipe,
     plan: Plan,
     candidate: Candidate,
     known: Mapping[str, Estimate],
-    prices_on: datetime.date,
+    prices: Mapping[str, economics.TokenPrice],
 ) -> economics.Option:
     kind = plan.technique if plan.technique in {"host", "api", "cascade"} else "local"
     return economics.Option(
@@ -84,7 +80,7 @@ def _option(
         kind=kind,
         technique=plan.technique,
         seconds_per_request=busy_seconds(known.get("throughput_per_s")) if kind == "local" else None,
-        price=_price(wanted, plan, prices_on) if kind == "api" else None,
+        price=prices[plan.config.provider] if kind == "api" else None,
         tokens_in=getattr(plan.config, "tokens_in", None),
         tokens_out=getattr(plan.config, "tokens_out", None),
         model=getattr(plan.config, "model", ""),
@@ -131,13 +127,29 @@ def _cloud_share(candidate: Candidate, known: Mapping[str, Estimate]) -> Estimat
     )
 
 
-def _price(wanted: Recipe, plan: Plan, prices_on: datetime.date) -> economics.TokenPrice:
-    provider = wanted.config.providers[plan.config.provider]
-    if provider.price is None:
+def prices_of(wanted: Recipe, *, on: datetime.date) -> dict[str, economics.TokenPrice]:
+    """What every provider charges that an API candidate uses; asked before any work.
+
+    Raises:
+        RecipeError: such a provider has no price.
+        SazonError: it has one that cannot be found.
+    """
+    return {
+        name: _price(name, wanted.config.providers[name].price, on)
+        for name in sorted({p.config.provider for p in wanted.plans if p.technique == "api"})
+    }
+
+
+def _price(name: str, price: str | economics.PriceConfig | None, on: datetime.date) -> economics.TokenPrice:
+    where = f"providers.{name}.price"
+    if price is None:
         raise RecipeError(
             "an API candidate needs its provider's price",
-            where=f"providers.{plan.config.provider}.price",
+            where=where,
             mend='Write price: "genai:provider/model", or {input_per_mtok: …, output_per_mtok: …, '
             "currency: USD, as_of: …, source: …}.",
         )
-    return economics.price_of(provider.price, on=prices_on)
+    try:
+        return economics.price_of(price, on=on)
+    except SazonError as error:
+        raise RecipeError(error.what, where=where, mend=error.mend) from error

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-import sazon
 from sazon import data, decide, economics, evaluate, models, recipe, report
-from sazon.core import digest, files, registry
-from sazon.core.errors import DataError
+from sazon.core import __version__, digest, files, registry
+from sazon.core.errors import DataError, RecipeError
 from sazon.core.events import Emit, silent
-from sazon.core.run import Run
+from sazon.core.run import Run, read_resolved
 from sazon.core.seams import Base, Job
 from sazon.core.types import (
     Candidate,
@@ -35,7 +34,7 @@ from sazon.core.types import (
     TrainingData,
 )
 from sazon.pipeline.evidence import gather
-from sazon.pipeline.options import economic_options, with_hosted_latency, with_tokens
+from sazon.pipeline.options import economic_options, prices_of, with_hosted_latency, with_tokens
 from sazon.pipeline.surroundings import cache_folder, machine, versions
 from sazon.recipe import Plan, Recipe
 
@@ -89,8 +88,8 @@ class Kitchen:
     splits: Splits
     bases: Mapping[str, Base]
     cache: Path
-    prices_on: datetime.date
-    """Day whose list prices hold; kept when a run is resumed."""
+    prices: Mapping[str, economics.TokenPrice]
+    """What each provider charges, as of the day the run began."""
 
     @property
     def economics_config(self) -> economics.EconomicsConfig:
@@ -105,6 +104,7 @@ def run(
     overrides: Sequence[str] = (),
     offline: bool = False,
     until: str = "report",
+    only: str | None = None,
     emit: Emit = silent,
 ) -> Outcome:
     """Carry a recipe through to its decision and report.
@@ -115,6 +115,7 @@ def run(
         overrides: `a.b=c`.
         offline: refuse every download.
         until: last stage wanted, one of `STAGES`.
+        only: with `until="adapt"`: make only the candidates of this stage (`federate`) and their parents.
         emit: takes progress events.
 
     Raises:
@@ -124,13 +125,12 @@ def run(
     directory = out or Path("runs") / f"{_slug(wanted.name)}-{wanted.digest[:10]}"
     last = STAGES.index(until)
     with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
-        opened.write("recipe.yaml", wanted.text)
         kitchen, findings = _prepare(wanted, opened, offline=offline)
-        candidates = _make_all(kitchen) if last >= STAGES.index("adapt") else ()
+        candidates = _make_all(kitchen, only) if last >= STAGES.index("adapt") else ()
         outcome = Outcome(directory=directory, candidates=candidates, findings=tuple(findings))
         if last >= STAGES.index("evaluate"):
             evaluation, quality = _evaluate(kitchen, candidates)
-            options = economic_options(wanted, candidates, evaluation, prices_on=kitchen.prices_on)
+            options = economic_options(wanted, candidates, evaluation, prices=kitchen.prices)
             evaluation = with_hosted_latency(evaluation, options, kitchen.economics_config)
             outcome = replace(outcome, evaluation=evaluation)
         if last >= STAGES.index("economics"):
@@ -164,6 +164,8 @@ def _prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, li
     refuse_errors(findings)
     splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
     prices_on = _prices_on(opened)
+    prices = prices_of(wanted, on=prices_on)
+    opened.write("recipe.yaml", wanted.text)
     opened.write(
         "resolved.json",
         json.dumps(
@@ -185,16 +187,15 @@ def _prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, li
         )
         + "\n",
     )
-    kitchen = Kitchen(recipe=wanted, run=opened, splits=splits, bases=bases, cache=cache, prices_on=prices_on)
+    kitchen = Kitchen(recipe=wanted, run=opened, splits=splits, bases=bases, cache=cache, prices=prices)
     opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
     return kitchen, findings
 
 
 def _prices_on(opened: Run) -> datetime.date:
     """The day a run began: resuming it later must not change its prices."""
-    earlier = opened.directory / "resolved.json"
-    if earlier.is_file():
-        return datetime.date.fromisoformat(json.loads(earlier.read_text("utf-8"))["prices_on"])
+    if (opened.directory / "resolved.json").is_file():
+        return datetime.date.fromisoformat(read_resolved(opened.directory)["prices_on"])
     return datetime.datetime.now(tz=datetime.UTC).date()
 
 
@@ -221,12 +222,28 @@ def refuse_errors(findings: Sequence[Finding]) -> None:
 # -------------------------------------------------------------------------- adapt
 
 
-def _make_all(kitchen: Kitchen) -> tuple[Candidate, ...]:
-    """Make every candidate, parents first; return them in the recipe's order."""
+def _make_all(kitchen: Kitchen, only: str | None = None) -> tuple[Candidate, ...]:
+    """Make every candidate, or those of one stage, parents first; return them in the recipe's order."""
     made: dict[str, Candidate] = {}
-    for plan in kitchen.recipe.plans:
+    for plan in _wanted(kitchen.recipe, only):
         made[plan.name] = _make(kitchen, plan, {p: made[p] for p in plan.parents})
-    return tuple(made[name] for name in kitchen.recipe.config.candidates)
+    return tuple(made[name] for name in kitchen.recipe.config.candidates if name in made)
+
+
+def _wanted(wanted: Recipe, only: str | None) -> list[Plan]:
+    """The plans of one stage with all they are made of; all plans where no stage is named."""
+    needed = {p.name for p in wanted.plans if only in (None, p.stage)}
+    if not needed:
+        raise RecipeError(
+            f"no candidate of this recipe belongs to the stage {only!r}",
+            where="candidates",
+            mend="Add one, or make all candidates with: sazon adapt.",
+        )
+    # Parents stand before their children, so one walk from the end finds all of them.
+    for plan in reversed(wanted.plans):
+        if plan.name in needed:
+            needed.update(plan.parents)
+    return [p for p in wanted.plans if p.name in needed]
 
 
 def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Candidate:
@@ -246,7 +263,7 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
         "recorded": _digest_if_there(kitchen.recipe.root / recorded) if recorded else "",
         **{f"parent.{n}": p.digest for n, p in parents.items()},
         "seed": str(kitchen.run.seed),
-        "sazon": sazon.__version__,
+        "sazon": __version__,
     }
 
     def work(folder: Path) -> None:
@@ -271,6 +288,12 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
 
     folder = kitchen.run.stage(f"adapt/{plan.name}", inputs=inputs, work=work)
     return files.read_candidate(folder)
+
+
+def _digests(kitchen: Kitchen, candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Digest of every candidate as it is stored: the same wherever the run stands."""
+    folder = kitchen.run.directory / "adapt"
+    return {f"candidate.{c.name}": digest.of_file(folder / c.name / "candidate.json") for c in candidates}
 
 
 def _digest_if_there(path: Path) -> str:
@@ -306,7 +329,7 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
         "error_costs": digest.of_json(dict(config.economics.error_costs)),
         "test": splits.test.digest,
         **{f"answers.{n}": digest.of_folder(opened.directory / "answers" / n) for n in sheets},
-        **{f"candidate.{c.name}": digest.of_text(files.to_json(c)) for c in candidates},
+        **_digests(kitchen, candidates),
     }
 
     def work(folder: Path) -> None:
@@ -352,7 +375,7 @@ def _answer(kitchen: Kitchen, candidate: Candidate) -> Path:
             "candidate": candidate.digest,
             "test": test.digest,
             "latency": digest.of_text(kitchen.recipe.config.evaluate.latency.model_dump_json()),
-            "sazon": sazon.__version__,
+            "sazon": __version__,
         },
         work=work,
     )
@@ -375,7 +398,7 @@ def _economics(kitchen: Kitchen, options: Sequence[economics.Option], quality: Q
         "config": digest.of_text(config.model_dump_json()),
         "options": digest.of_text(*(files.to_json(o) for o in options)),
         "quality": digest.of_bytes(np.ascontiguousarray(quality.values).tobytes()),
-        "sazon": sazon.__version__,
+        "sazon": __version__,
     }
     return files.read_costs(kitchen.run.stage("economics", inputs=inputs, work=work))
 
@@ -398,7 +421,7 @@ def _decide(
         "config": digest.of_text(config.model_dump_json()),
         "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
         "economics": digest.of_folder(kitchen.run.directory / "economics"),
-        "sazon": sazon.__version__,
+        "sazon": __version__,
     }
     folder = kitchen.run.stage("decide", inputs=inputs, work=work)
     return files.from_json(Decision, (folder / "decision.json").read_text("utf-8"), where=str(folder))
@@ -411,11 +434,11 @@ def _report(kitchen: Kitchen, evidence: report.Evidence) -> None:
         inputs={
             "config": digest.of_text(kitchen.recipe.config.report.model_dump_json()),
             "findings": digest.of_text(files.to_json(evidence.findings)),
-            "candidates": digest.of_text(*(files.to_json(c) for c in evidence.candidates)),
+            **_digests(kitchen, evidence.candidates),
             "decide": digest.of_folder(kitchen.run.directory / "decide"),
             "economics": digest.of_folder(kitchen.run.directory / "economics"),
             "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
-            "sazon": sazon.__version__,
+            "sazon": __version__,
         },
         work=lambda folder: report.write(evidence, folder, language=kitchen.recipe.config.report.language),
     )

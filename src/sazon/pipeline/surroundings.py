@@ -7,14 +7,14 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import sazon
+from sazon.core import __version__
 
 PACKAGES = ("numpy", "scipy", "polars", "scikit-learn", "torch", "transformers", "peft", "flwr")
 
 
 def versions() -> dict[str, str]:
     """Versions of sazon, Python and the packages that the numbers depend on."""
-    found = {"sazon": sazon.__version__, "python": platform.python_version()}
+    found = {"sazon": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

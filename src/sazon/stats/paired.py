@@ -15,6 +15,7 @@ from scipy import stats as distributions
 
 from sazon.core.types import Estimate
 from sazon.stats.clusters import FEW, Clustering, design_effect, t_quantile
+from sazon.stats.power import labels_for_pair
 
 _STEPS = 80
 """Bisection steps: 2⁻⁸⁰ of the interval [−1, 1]."""
@@ -154,6 +155,18 @@ class Pair:
         if not self.clustering.repeats:
             return mcnemar(round(self.b), round(self.c))
         return 2 * self._tail(abs(tango_z(self.b, self.c, self.n, 0.0)))
+
+    def labels_needed(self, *, level: float = 0.95, power: float = 0.8) -> int | None:
+        """Further rows that would show the difference, were it as large as it looks now.
+
+        None where the two are equal so far: no number of rows shows a difference of 0.
+        """
+        if not self.defined or self.b == self.c:
+            return None
+        wanted = labels_for_pair(
+            (self.b - self.c) / self.n, (self.b + self.c) / self.n, level=level, power=power
+        )
+        return max(0, math.ceil(wanted * self.effect) - self.rows)
 
     def p_inferior(self, margin: float) -> float | None:
         """One-sided p of H₀: Δ ≤ −margin; small means the first is not worse by the margin."""

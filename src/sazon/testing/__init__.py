@@ -1,0 +1,1 @@
+"""For tests of sazon and of plug-ins: a fake provider, tiny models, evidence for reports."""

@@ -35,6 +35,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     )
     blocks: list[Block] = [Paragraph(text=intro)]
     blocks += [f for f in (forest(evidence, voice),) if f is not None]
+    blocks += _not_told_apart(evidence, voice)
     blocks.append(_metrics(evidence, voice))
     blocks += _slices(evidence, voice)
     blocks += _recall(evidence, voice)
@@ -69,6 +70,24 @@ def forest(evidence: Evidence, voice: Voice) -> Figure | None:
         words=voice("forest.words", reference=reference, rows="; ".join(told)),
         caption=voice("forest.caption", reference=reference, margin=margin),
     )
+
+
+def _not_told_apart(evidence: Evidence, voice: Voice) -> list[Block]:
+    """Which differences the test rows do not show, and how many more labels would."""
+    reference = evidence.evaluation.reference
+    items = [
+        voice(
+            "forest.not_told_apart",
+            name=name,
+            reference=reference,
+            n=voice.number(claim.n),
+            labels=voice.number(claim.labels_needed),
+            difference=voice.difference(claim.estimate).text,
+        )
+        for name, claim in evidence.evaluation.differences.items()
+        if claim.labels_needed
+    ]
+    return [Bullets(items=tuple(items))] if items else []
 
 
 def _metrics(evidence: Evidence, voice: Voice) -> Table:
