@@ -87,11 +87,12 @@ def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
         Run.start(tmp_path / "file" / "run", seed=0)
 
 
-def test_a_manifest_cut_by_a_kill_is_read_past(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [b'{"stage": "b", "inp', b'{"stage": "adapt/a\xc3', b'"', b"{"])
+def test_a_manifest_cut_by_a_kill_is_read_past(tmp_path: Path, cut: bytes) -> None:
     with Run.start(tmp_path, seed=0) as run:
         run.stage("a", inputs={"x": "1"}, work=put("one"))
-    with (tmp_path / "manifest.jsonl").open("a") as file:
-        file.write('{"stage": "b", "inp')
+    with (tmp_path / "manifest.jsonl").open("ab") as file:
+        file.write(cut)
     with Run.start(tmp_path, seed=0) as run:
         assert run.stage("a", inputs={"x": "1"}, work=put("never")) == tmp_path / "a"
         run.stage("c", inputs={}, work=put("three"))

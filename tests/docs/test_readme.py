@@ -22,7 +22,9 @@ def named(found: list[Block]) -> list[object]:
     return [pytest.param(block, id=str(block)) for block in found]
 
 
-@pytest.mark.parametrize("block", named([b for b in ALL if b.language in ("sh", "python") and not b.installs]))
+@pytest.mark.parametrize(
+    "block", named([b for b in ALL if b.language in ("sh", "python") and not b.installs])
+)
 def test_runs(block: Block, reading: object) -> None:
     reading.through(block)  # type: ignore[attr-defined]
 
@@ -37,7 +39,9 @@ def test_prints_what_it_says(block: Block, reading: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif("SAZON_CI_INSTALL" not in os.environ, reason="installs; only .ci/run does (SAZON_CI_INSTALL=1)")
+@pytest.mark.skipif(
+    "SAZON_CI_INSTALL" not in os.environ, reason="installs; only .ci/run does (SAZON_CI_INSTALL=1)"
+)
 @pytest.mark.parametrize("block", named([b for b in ALL if b.installs]))
 def test_installs(block: Block, installing: Callable[[str], str]) -> None:
     installing(block.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -32,12 +33,12 @@ data:
   sensitivity: data_class
   public: true
 providers:
-  cloud: {base_url: "https://api.example.com/v1", model: big, price: "genai:openai/gpt-4.1"}
+  frontier: {base_url: "https://api.example.com/v1", model: big, price: "genai:openai/gpt-4.1"}
 candidates:
   floor: {technique: majority}
   linear: {technique: linear}
   large: {technique: host, model: llama-3.3-70b, assumed: {accuracy: {p10: 0.7, p90: 0.9}}}
-  rented: {technique: api, provider: cloud, published: {k: 170, n: 200, source: "somebody's paper"}}
+  frontier: {technique: api, provider: frontier, published: {k: 170, n: 200, source: "somebody's paper"}}
 economics:
   worlds: 2000
   value_of_error: {p10: 0.2, p90: 2.0}
@@ -108,7 +109,9 @@ def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         def start(*words: object, **options: Any) -> subprocess.Popen[str]:
             line = [sys.executable, "-c", "from sazon.cli import main; main()", *map(str, words)]
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-            started = stack.enter_context(subprocess.Popen(line, **pipes | options))
+            # What people see must not depend on this switch of Python's.
+            own = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+            started = stack.enter_context(subprocess.Popen(line, env=own, **pipes | options))
             stack.callback(started.kill)
             return started
 

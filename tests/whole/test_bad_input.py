@@ -76,11 +76,10 @@ def test_a_bad_data_file_is_refused_in_words(tmp_path: Path, command, name: str)
     assert not (tmp_path / "x.yaml").exists() or name == "column.csv"
 
 
+LABELS = ('a, "b"', "😀 sí", "<script>c</script>")
 GOOD_FILES = {
-    "comma": [(f"{'abc'[i % 3] * 4} {i}", f'a, "b" {i % 3}') for i in range(60)],
-    "long": [(f"{'word ' * (20_000 if i == 7 else 3)}{'abc'[i % 3] * 4}", str(i % 3)) for i in range(60)],
-    "emoji": [(f"😀{'abc'[i % 3] * 4} 👩‍👩‍👧 {i}\n\u2028", "😀" * (1 + i % 3)) for i in range(60)],
-    "formula": [(f"=cmd|' /C calc'!{i} {'abc'[i % 3] * 4}", f"<script>{i % 3}</script>") for i in range(60)],
+    "strange": [(f"=cmd|'C'!{i} 👩‍👩‍👧\u2028\n{'abc'[i % 3] * 4} {i}", LABELS[i % 3]) for i in range(60)],
+    "long": [(f"{'word ' * (20_000 if i == 7 else 3)}{'abc'[i % 3] * 4} {i}", f"{i % 3}") for i in range(60)],
 }
 
 
@@ -92,30 +91,36 @@ def test_strange_but_good_texts_and_labels_work(tmp_path: Path, command, name: s
     result = command("run", "r.yaml", "--out", "run", "--json")
     assert result.exit_code in (0, 4), result.output
     assert len(json.loads(result.stdout)["table"]) == 2
-    assert "<script>" not in (tmp_path / "run/report/report.html").read_text().partition("<body")[2].replace(
-        "<script>\n", ""
-    ).replace("<script>(", "")
+    report = (tmp_path / "run/report/report.html").read_text()
+    assert "<script>c" not in report
 
 
+API = "  api: {technique: api, provider: c, assumed: {accuracy: {p10: 0.8, p90: 0.9}}}"
+PROVIDER = "providers: {c: {base_url: 'https://a.example', model: m%s}}\ncandidates:\n" + API
+CIRCLE = (
+    "  a: {technique: cascade, local: b, cloud: floor}\n  b: {technique: cascade, local: a, cloud: floor}\n"
+)
+WEIGHTS = "models: {m: {source: 'path:nowhere'}}\ncandidates:\n  p: {technique: transfer, base: m}"
+# name: (part of the recipe, what stands there instead, exit code, where, what is said)
 BAD_RECIPES = {
-    "unknown technique": ("majority", "majorty", 2, "r.yaml:4:11 candidates.floor.technique", "Did you mean 'majority'"),
-    "circle": ("  floor:", "  a: {technique: cascade, local: b, cloud: floor}\n"
-               "  b: {technique: cascade, local: a, cloud: floor}\n  floor:", 2, "r.yaml:4:3", "circle: a → b → a"),
-    "unknown base": ("  floor:", "  p: {technique: transfer, base: m}\n  floor:", 2, "r.yaml:4:", "unknown model 'm'"),
-    "missing weights": ("candidates:", "models: {m: {source: 'path:nowhere'}}\ncandidates:\n"
-                        "  p: {technique: transfer, base: m}", 3, "models.m", "there is no folder"),
-    "no such file": ("FILE", "nowhere.csv", 2, "nowhere.csv", "no such file"),
-    "no price": ("candidates:", "providers: {c: {base_url: 'https://a.example', model: m}}\ncandidates:\n"
-                 "  api: {technique: api, provider: c, assumed: {accuracy: {p10: 0.8, p90: 0.9}}}",
-                 2, "providers.c.price", "needs its provider's price"),
-    "unknown price": ("candidates:", "providers: {c: {base_url: 'https://a.example', model: m, price: 'genai:opnai/x'}}\n"
-                      "candidates:\n  api: {technique: api, provider: c, assumed: {accuracy: {p10: 0.8, p90: 0.9}}}",
-                      2, "providers.c.price", "Did you mean 'openai'"),
-    "a name that climbs": ("  floor:", "  ../../up:", 2, "r.yaml:4:3", "name of its folder"),
-    "a name that is a path": ("  floor:", "  a/b:", 2, "r.yaml:4:3", "name of its folder"),
-    "an empty name": ("  floor:", "  '':", 2, "r.yaml:4:3", "name of its folder"),
-    "a name that looks unfinished": ("  floor:", "  x.partial:", 2, "r.yaml:4:3", "name of its folder"),
-}  # fmt: skip
+    "technique": (
+        "majority",
+        "majorty",
+        2,
+        "r.yaml:4:11 candidates.floor.technique",
+        "Did you mean 'majority'",
+    ),
+    "circle": ("  floor:", f"{CIRCLE}  floor:", 2, "r.yaml:4:3", "circle: a → b → a"),
+    "base": ("majority", "transfer, base: m", 2, "r.yaml:4:", "unknown model 'm'"),
+    "weights": ("candidates:", WEIGHTS, 3, "models.m", "there is no folder"),
+    "file": ("FILE", "nowhere.csv", 2, "nowhere.csv", "no such file"),
+    "no price": ("candidates:", PROVIDER % "", 2, "providers.c.price", "needs its provider's price"),
+    "price": ("candidates:", PROVIDER % ", price: 'genai:opnai/x'", 2, "providers.c.price", "'openai'"),
+    "climbs": ("  floor:", "  ../../up:", 2, "r.yaml:4:3", "name of its folder"),
+    "path": ("  floor:", "  a/b:", 2, "r.yaml:4:3", "name of its folder"),
+    "nameless": ("  floor:", "  '':", 2, "r.yaml:4:3", "name of its folder"),
+    "unfinished": ("  floor:", "  x.partial:", 2, "r.yaml:4:3", "name of its folder"),
+}
 
 
 @pytest.mark.parametrize("name", BAD_RECIPES)
@@ -152,7 +157,8 @@ def test_junk_is_no_recipe(tmp_path: Path, command, name: str) -> None:
 @pytest.mark.parametrize(
     "override",
     ["nonsense", "=", "=3", "a.b=1", "a..b=1", "seed=x", "seed.x=3", "seed=-1", "economics.months=[",
-     "candidates=3", "candidates.floor.technique=nope", "data.train.path.x=1", "seed=1: 2", "name=", "seed=1e400"],
+     "candidates=3", "candidates.floor.technique=nope", "data.train.path.x=1", "seed=1: 2", "name=",
+     "seed=1e400"],
 )  # fmt: skip
 def test_overrides_that_make_no_sense(small_recipe: Path, command, override: str) -> None:
     result = command("run", small_recipe, "--set", override)
@@ -174,6 +180,10 @@ def test_places_that_are_no_recipe_and_no_run(tmp_path: Path, command) -> None:
         assert result.exit_code == 3, words
         assert "no run here" in result.stderr
     assert command("run", "nowhere.yaml").exit_code == 2
+    (tmp_path / "rows.csv").write_bytes(GOOD)
+    result = command("init", "rows.csv", "--out", "folder", "--force")
+    assert result.exit_code == 3
+    assert "a folder stands where a file is needed" in result.stderr
 
 
 def test_a_run_whose_papers_were_changed(copied_run: Path, command) -> None:
@@ -224,21 +234,13 @@ def test_a_disk_that_fills_up_leaves_whole_stages_only(
     assert result.exit_code == 3
     assert "the disk is full" in result.stderr
     run = small_recipe.with_name("run")
-    assert not list(run.rglob("*.partial"))
     manifest = run / "manifest.jsonl"
-    done = [json.loads(line) for line in manifest.read_text().splitlines()] if manifest.exists() else []
-    assert all(digest.of_folder(run / e["stage"]) == e["output_digest"] for e in done)
-    places = {p.relative_to(run).parts[:2] for p in run.rglob("*") if p.is_file() and p.parent != run}
-    assert places <= {
-        p
-        for e in done
-        for p in [tuple(e["stage"].split("/"))]
-        for p in [
-            (*p, "")[:2],
-            *[q for q in places if q[0] == e["stage"] or q == tuple(e["stage"].split("/"))],
-        ]
-    }
-    assert command("run", small_recipe, "--out", "run").exit_code in (0, 4)
+    lines = manifest.read_text().splitlines() if manifest.exists() else []
+    made = {entry["stage"]: entry["output_digest"] for entry in map(json.loads, lines)}
+    assert {stage: digest.of_folder(run / stage) for stage in made} == made
+    files = {p.relative_to(run).as_posix() for p in run.glob("*/**/*") if p.is_file()}
+    assert all(any(file.startswith(f"{stage}/") for stage in made) for file in files), files
+    assert command("decide", small_recipe, "--out", "run").exit_code in (0, 4)
 
 
 def test_two_runs_do_not_share_a_directory(small_recipe: Path, command) -> None:
@@ -269,20 +271,21 @@ def test_explain_and_check_speak_json(small_recipe: Path, command) -> None:
     assert command("--version").stdout.strip() == sazon.__version__
 
 
-@pytest.mark.slow
-def test_what_init_writes_can_be_checked_and_run(small_csv: Path, command) -> None:
+def test_what_init_writes_can_be_checked_and_run(small_csv: Path, command, monkeypatch) -> None:
     assert command("init", small_csv, "--out", "new/recipe.yaml").exit_code == 0
     assert command("init", small_csv, "--out", "new/recipe.yaml").exit_code == 2
     assert command("check", "new/recipe.yaml", "--offline").exit_code == 0
-    result = command("adapt", "new/recipe.yaml", "--out", "run", "--json")
-    assert result.exit_code == 0
-    made = {row["candidate"] for row in json.loads(result.stdout)["table"]}
-    assert {"floor", "linear"} <= made
+    # Without a base model the recipe is quick.
+    monkeypatch.setattr("sazon.recipe.write.find_spec", lambda name: None)
+    assert command("init", small_csv, "--out", "new/recipe.yaml", "--force").exit_code == 0
+    result = command("run", "new/recipe.yaml", "--out", "run", "--offline", "--json")
+    assert result.exit_code in (0, 4)
+    assert [row["candidate"] for row in json.loads(result.stdout)["table"]] == ["floor", "linear"]
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "init", "check", "explain", "run", "adapt", "federate", "evaluate", "economics", "decide",
-             "report", "serve"],
+    "name", ["demo", "init", "check", "explain", "run", "adapt", "federate", "evaluate", "economics",
+             "decide", "report", "serve"],
 )  # fmt: skip
 def test_help_shows_an_example(command, name: str) -> None:
     result = command(name, "--help")

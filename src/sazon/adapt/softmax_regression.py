@@ -63,6 +63,7 @@ def fit_head(X: Any, *goals: Goal, C: float, start: Head | None = None, steps: i
     Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", section 2.
     """
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     features, (n, classes) = X.shape[1], goals[0].targets.shape
     cut = classes * features
@@ -84,7 +85,10 @@ def fit_head(X: Any, *goals: Goal, C: float, start: Head | None = None, steps: i
     if start is not None:
         first = np.concatenate([start.weight.T.ravel(), start.bias])
     options = {"maxiter": steps, "gtol": 1e-5, "ftol": 1e-9}
-    found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
+    # Thousands of products of small matrices: threads spend more time meeting than multiplying,
+    # a hundred times more where another program wants a core.
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
     return Head(weight=found.x[:cut].reshape(features, classes).T.copy(), bias=found.x[cut:])
 
 

@@ -18,9 +18,10 @@ from sazon.adapt.measure import codes, training_cost
 from sazon.core import digest
 from sazon.core.config import Config
 from sazon.core.seams import Base, Job, State
-from sazon.core.types import Artifact, Candidate, Dataset, TrainingData
+from sazon.core.types import Answers, Artifact, Candidate, Dataset, TrainingData
 from sazon.models.embed import Embedder
-from sazon.models.probe import save_probe
+from sazon.models.probe import head_probabilities, save_probe
+from sazon.models.softmax import answer
 
 
 class TransferConfig(Config):
@@ -138,6 +139,21 @@ class Transfer:
             batch=config.local_batch,
             rng=rng,
         )
+
+    def answer_state(
+        self,
+        state: State,
+        inputs: Sequence[str],
+        config: TransferConfig,
+        *,
+        base: Base | None,
+        labels: Sequence[str],
+        cache: Path,
+    ) -> Answers:
+        """Answer with this head, embeddings from the cache."""
+        embedder = local_step.embedder_of(require_base(base, name="federate"), cache)
+        shares = head_probabilities(embedder.embed(inputs), state["weight"], state["bias"])
+        return answer(shares, tuple(labels))
 
     def save_state(
         self,

@@ -252,7 +252,8 @@ def _root(
 def main() -> Any:
     """Entry point of the `sazon` command."""
     # Names and texts may hold any character; a terminal that cannot show one gets a substitute.
+    # Lines come out as they are said, also into a pipe: whoever starts `serve` waits for its address.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     return app()

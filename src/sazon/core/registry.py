@@ -6,7 +6,9 @@ Built-ins are declared in pyproject.toml exactly as somebody else's plug-in woul
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -56,12 +58,23 @@ def load(seam: str, name: str) -> Any:
     entries = _entries(seam)
     if name not in entries:
         raise unknown(seam, name, sorted(entries))
-    try:
+    with packages_for(f"{seam} {name!r}"):
         return entries[name].load()
+
+
+@contextlib.contextmanager
+def packages_for(purpose: str) -> Iterator[None]:
+    """Work that may import a package that is not installed.
+
+    Raises:
+        EnvironmentLacks: such a package, with the line that installs it.
+    """
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("sazon."):
             raise
-        raise lacking(error.name or str(error), purpose=f"{seam} {name!r}") from error
+        raise lacking(error.name or str(error), purpose=purpose) from error
 
 
 def lacking(module: str, *, purpose: str) -> EnvironmentLacks:

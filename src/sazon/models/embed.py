@@ -32,15 +32,18 @@ class Embedder:
         self.encoder = Encoder.load(base.path)
         self.precision = choose_precision(self.encoder, revision=base.revision, cache=cache)
         kind = f"{base.revision[:16]}-{self.precision}-{self.encoder.max_length}"
-        self.folder = cache / "embeddings" / kind
+        self.folder = cache / "embeddings" / "2" / kind
         self.tokens = 0
         """Tokens encoded so far, what the cache held not counted."""
         self.cut = 0
         """Texts asked for that are longer than the encoder reads."""
         self.known: dict[bytes, Vectors] = {}
+        self.lengths: dict[bytes, int] = {}
         for shard in sorted(self.folder.glob("*.npz")):
             arrays = read_arrays(shard)
-            self.known |= {k.tobytes(): v for k, v in zip(arrays["keys"], arrays["vectors"], strict=True)}
+            keys = [k.tobytes() for k in arrays["keys"]]
+            self.known |= dict(zip(keys, arrays["vectors"], strict=True))
+            self.lengths |= dict(zip(keys, arrays["lengths"].tolist(), strict=True))
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of all texts, shape (n, width); what the cache lacks is encoded and kept.
@@ -50,16 +53,14 @@ class Embedder:
         """
         if not texts:
             return np.zeros((0, self.encoder.width), np.float32)
-        lengths = self.encoder.lengths(texts)
-        self.cut += int((lengths > self.encoder.max_length).sum())
         keys = [_key(text) for text in texts]
-        new: dict[bytes, str] = {}
-        for key, text, length in zip(keys, texts, lengths, strict=True):
-            if key not in self.known and key not in new:
-                new[key] = text
-                self.tokens += min(int(length), self.encoder.max_length)
+        new = {k: text for k, text in zip(keys, texts, strict=True) if k not in self.known}
         if new:
+            found = self.encoder.lengths(list(new.values()))
+            self.lengths |= dict(zip(new, found.tolist(), strict=True))
+            self.tokens += int(np.minimum(found, self.encoder.max_length).sum())
             self._keep(list(new), self._encode(list(new.values())))
+        self.cut += sum(self.lengths[k] > self.encoder.max_length for k in keys)
         return np.stack([self.known[k] for k in keys])
 
     def _encode(self, texts: list[str]) -> Vectors:
@@ -73,7 +74,8 @@ class Embedder:
         name = hashlib.sha256(b"".join(keys)).hexdigest()[:16]
         stacked = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
         aside = self.folder / f".{name}"
-        write_arrays(aside, {"keys": stacked, "vectors": vectors})
+        lengths = np.array([self.lengths[k] for k in keys])
+        write_arrays(aside, {"keys": stacked, "vectors": vectors, "lengths": lengths})
         aside.replace(self.folder / f"{name}.npz")
         self.known |= dict(zip(keys, vectors, strict=True))
 

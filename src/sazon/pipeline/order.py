@@ -276,14 +276,15 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
             emit=kitchen.run.emit,
         )
         technique = registry.load("technique", plan.technique)()
-        if plan.stage == "evaluate":
-            candidate = technique.make(
-                plan.config, splits=splits, parents=parents, job=job, root=kitchen.recipe.root
-            )
-        else:
-            candidate = technique.adapt(
-                plan.config, base=base, data=_training(kitchen), parents=parents, job=job
-            )
+        with registry.packages_for(f"candidate {plan.name!r}"):
+            if plan.stage == "evaluate":
+                candidate = technique.make(
+                    plan.config, splits=splits, parents=parents, job=job, root=kitchen.recipe.root
+                )
+            else:
+                candidate = technique.adapt(
+                    plan.config, base=base, data=_training(kitchen), parents=parents, job=job
+                )
         files.write_candidate(replace(candidate, facts={**candidate.facts, "options": options}), folder)
 
     folder = kitchen.run.stage(f"adapt/{plan.name}", inputs=inputs, work=work)
@@ -367,7 +368,8 @@ def _answer(kitchen: Kitchen, candidate: Candidate) -> Path:
 
     def work(folder: Path) -> None:
         latency = kitchen.recipe.config.evaluate.latency
-        evaluate.answer(candidate, test, directory=folder, latency=latency, emit=kitchen.run.emit)
+        with registry.packages_for(f"candidate {candidate.name!r}"):
+            evaluate.answer(candidate, test, directory=folder, latency=latency, emit=kitchen.run.emit)
 
     return kitchen.run.stage(
         f"answers/{candidate.name}",

@@ -40,7 +40,7 @@ def first_recipe(found: Inspection, *, path: str, name: str) -> str:
         slow = "  # slow above 20,000 rows without a GPU" if found.rows > FROZEN_ENCODER_ROWS else ""
         lines += [
             f"  probe:  {{technique: transfer, base: minilm}}{slow}",
-            f"  tuned:  {{technique: finetune, base: minilm}}{slow}",
+            "  tuned:  {technique: finetune, base: minilm, budget: {minutes: 3}}",
             "  small:  {technique: distill, teacher: tuned}  # no torch when it serves",
         ]
         if "site" in found.roles:
