@@ -102,3 +102,13 @@ def test_an_endpoint_without_any_price_is_refused_before_it_is_asked(small_recip
         with pytest.raises(RecipeError, match="--price"):
             record(recipe.read(small_recipe), provider.url)
         assert provider.received == b""
+
+
+def test_ones_own_public_data_gets_a_candidate_for_the_endpoint(small_csv: Path) -> None:
+    own = pipeline.demo_recipe(data=small_csv, overrides=["data.public=true"])
+    url, price = "http://127.0.0.1:9/v1", "genai:openai/gpt-4.1"
+    measured = pipeline.with_recording(own, Path("/a b.jsonl"), url=url, model="qwen3:4b", price=price)
+    assert measured.config.data == own.config.data
+    assert measured.config.providers["frontier"].model == "qwen3:4b"
+    assert measured.plan("frontier").config.recorded == "/a b.jsonl"
+    assert {p.name for p in measured.plans} == {p.name for p in own.plans} | {"frontier"}

@@ -22,15 +22,15 @@ def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def kill_after(started, manifest: Path, count: int) -> None:
-    """SIGKILL as soon as the manifest has `count` lines."""
+def end_after(started, manifest: Path, count: int, number: int = signal.SIGKILL) -> int:
+    """Send a signal as soon as the manifest has `count` lines; return the exit code."""
     end = time.monotonic() + 60
     while started.poll() is None and time.monotonic() < end:
         if manifest.is_file() and manifest.read_bytes().count(b"\n") >= count:
-            started.send_signal(signal.SIGKILL)
+            started.send_signal(number)
             break
         time.sleep(0.005)
-    assert started.wait(30) in (-signal.SIGKILL, 0, 4)
+    return started.wait(30)
 
 
 def measured(run: Path) -> dict:
@@ -55,11 +55,13 @@ def test_killed_after_every_stage_it_ends_where_an_uninterrupted_run_does(
 ) -> None:
     run, stages = small_recipe.with_name("run"), lines(finished / "manifest.jsonl")
     manifest = run / "manifest.jsonl"
+    codes = []
     for count in range(1, len(stages)):
         if len(lines(manifest)) < count:
-            kill_after(process("run", small_recipe, "--out", run), manifest, count)
+            codes.append(end_after(process("run", small_recipe, "--out", run), manifest, count))
         for entry in lines(manifest):
             assert digest.of_folder(run / entry["stage"]) == entry["output_digest"]
+    assert set(codes[:3]) == {-signal.SIGKILL}
     kept, before = {e["stage"] for e in lines(manifest)}, len(lines(run / "events.jsonl"))
     last = process("run", small_recipe, "--out", run)
     _, err = last.communicate(timeout=120)
@@ -73,6 +75,16 @@ def test_killed_after_every_stage_it_ends_where_an_uninterrupted_run_does(
     assert measured(run) == measured(finished)
     assert same_arrays(run / "evaluate/quality.npz", finished / "evaluate/quality.npz")
     assert untimed_scores(run).equals(untimed_scores(finished))
+
+
+def test_ctrl_c_says_how_to_go_on(small_recipe: Path, process) -> None:
+    run = small_recipe.with_name("run")
+    started = process("run", small_recipe, "--out", run)
+    assert end_after(started, run / "manifest.jsonl", 1, signal.SIGINT) == 130
+    _, err = started.communicate(timeout=30)
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+    assert not list(run.rglob("*.partial"))
 
 
 def test_with_the_timings_kept_everything_after_them_comes_out_bit_for_bit(copied_run: Path) -> None:
