@@ -33,7 +33,7 @@ def test_follows_a_teacher_that_knows_better_than_the_labels(make, data):
 def test_says_when_its_teacher_saw_the_validation_rows(make):
     refitted, honest = {"t": make("linear")}, {"t": make("linear", refit=False)}
 
-    assert any("flatter" in n for n in make("distill", parents=refitted, teacher="t").notes)
+    assert any("flatter" in n.words("en") for n in make("distill", parents=refitted, teacher="t").notes)
     assert not make("distill", parents=honest, teacher="t").notes
 
 

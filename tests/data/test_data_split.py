@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sazon.core.errors import DataError
 from sazon.core.types import Dataset, Example, Splits
+from sazon.core.words import sentences
 from sazon.data import DataConfig, Loaded, split
 from sazon.data.plain import plain
 
@@ -114,13 +115,13 @@ def test_a_given_test_is_used_as_it_is() -> None:
     free: list[Row] = [(f"text {i}", "ab"[i % 2], str(i)) for i in range(40)]
     made = split(loaded(free, test=test), cascade=False, rng=np.random.default_rng(0))
     assert made.test.ids == ["test0", "test1"]
-    assert "used as given (2 rows)" in made.how
+    assert "used as given (2 rows)" in sentences(made.how, "en")
     assert made.trust is None
 
 
 def test_a_cut_test_says_so() -> None:
     free: list[Row] = [(f"text {i}", "ab"[i % 2], str(i)) for i in range(40)]
-    how = split(loaded(free), cascade=False, rng=np.random.default_rng(0)).how
+    how = sentences(split(loaded(free), cascade=False, rng=np.random.default_rng(0)).how, "en")
     assert how.startswith("No test file was given: 10 of 40 rows")
     assert "by who" in how
 
@@ -140,7 +141,7 @@ def test_duplicates_of_the_test_are_dropped_on_request() -> None:
     )
     assert len(kept.fit) + len(kept.validation) == 40
     assert len(dropped.fit) + len(dropped.validation) == 39
-    assert "1 rows of train were removed" in dropped.how
+    assert "1 rows of train were removed" in sentences(dropped.how, "en")
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -162,4 +163,4 @@ def test_a_text_to_write_needs_no_classes() -> None:
     free: list[Row] = [(f"text {i}", f"answer {i}", None) for i in range(100)]
     made = split(loaded(free, task="generate"), cascade=False, rng=np.random.default_rng(0))
     assert len(made.test) == pytest.approx(25, abs=2)
-    assert "stratified" not in made.how
+    assert "stratified" not in sentences(made.how, "en")

@@ -63,7 +63,6 @@ def splits(*, trust: int = 400, calibration: int = 1000, each: int = 1) -> Split
         trust=rows(trust, 2, "trust") if trust else None,
         calibration=rows(calibration, 3, "calibration", each=each) if calibration else None,
         test=rows(50, 4, "test"),
-        how="for the test",
     )
 
 
@@ -122,7 +121,7 @@ def test_the_net_certificate_keeps_more_local(tmp_path, parents):
     net = cascade(tmp_path / "net", splits(), parents, harm=0.05, algorithm="net")
     assert net.certificate.local_share.value > exact.certificate.local_share.value
     assert net.certificate.harm.value <= 0.05
-    assert "−" in net.certificate.statement
+    assert "loses at most 5.0% of accuracy" in net.certificate.says.words("en")
     assert net.certificate.threshold < exact.certificate.threshold
 
 
@@ -131,7 +130,7 @@ def test_too_few_rows_certify_nothing_and_say_how_many_would(tmp_path, parents):
     assert made.certificate.threshold is None
     assert made.certificate.labels_needed == 54
     assert made.certificate.local_share.value == 0.0
-    assert "54 more" in made.notes[0]
+    assert "54 more" in made.notes[0].words("en")
     assert set(models.load_folder(made.artifact.path).predict(["x", "y"]).routed) == {"far"}
 
 
@@ -180,7 +179,6 @@ def test_the_whole_cascade_keeps_its_promise(tmp_path, parents):
             fit=rows(1, 0, "fit"),
             validation=rows(1, 0, "validation"),
             test=rows(1, 0, "test"),
-            how="",
             trust=rows(200, 1000 + seed, "trust"),
             calibration=rows(300, 5000 + seed, "calibration"),
         )
@@ -234,8 +232,8 @@ def test_a_recorded_api_is_measured(tmp_path):
         ("frontier",),
         "big",
     )
-    assert made.notes[0].startswith("5 of 50 test rows")
-    assert "did not offer 1" in made.notes[1]
+    assert made.notes[0].words("en").startswith("5 of 50 test rows")
+    assert "did not offer 1" in made.notes[1].words("en")
     found = models.load(made).predict(given.test.inputs)
     assert sum(e is None for e in found.errors) == 45
     assert made.artifact.digest == digest.of_folder(tmp_path / "api")

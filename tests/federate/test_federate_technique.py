@@ -27,19 +27,15 @@ def test_makes_a_candidate_that_answers_and_is_compared(adapt, training_data):
     accuracy = candidate.validation["accuracy"]
     assert accuracy.n == 18
     assert accuracy.low < accuracy.value <= accuracy.high
-    assert list(candidate.validation) == ["accuracy", "pooled", *(f"alone.{s}" for s in data_sites)]
-    assert all(e.n == 18 and e.value is not None for e in candidate.validation.values())
-    facts = candidate.facts
-    assert facts["validation_accuracy"] == accuracy.value
-    assert facts["pooled_validation_accuracy"] == candidate.validation["pooled"].value
-    assert facts["alone_validation_accuracy.centro"] == candidate.validation["alone.centro"].value
-    assert facts["difference_to_pooled"] == pytest.approx(
-        facts["validation_accuracy"] - facts["pooled_validation_accuracy"]
+    found = candidate.validation
+    everywhere = ["accuracy", "pooled", *(f"alone.{s}" for s in data_sites)]
+    assert all(found[name].n == 18 for name in everywhere)
+    assert found["difference_to_pooled"].value == pytest.approx(
+        found["accuracy"].value - found["pooled"].value
     )
     for name in ("own", "pooled_own", "alone_own"):
-        assert facts[f"{name}_validation_accuracy.valle"] * 6 == pytest.approx(
-            round(facts[f"{name}_validation_accuracy.valle"] * 6)
-        )
+        assert found[f"{name}.valle"].n == 6
+    facts = candidate.facts
     assert (facts["rows.centro"], facts["validation_rows.centro"], facts["labels.centro"]) == (18, 6, 3)
     assert (facts["rounds"], facts["rounds_in_all"], facts["sites"], facts["protected"]) == (
         8,
@@ -48,16 +44,16 @@ def test_makes_a_candidate_that_answers_and_is_compared(adapt, training_data):
         False,
     )
     assert facts["communicated_bytes"] > 0
-    assert "not protected" in candidate.notes[0]
-    assert "only weights" in candidate.notes[1]
+    assert "not protected" in candidate.notes[0].words("en")
+    assert "only weights" in candidate.notes[1].words("en")
 
 
 def test_full_batch_federation_ties_with_pooled_training(adapt, training_data):
     """One gradient step a round is pooled gradient descent, so the paired difference is nil."""
     candidate = adapt(training_data({"a": 15, "b": 3}), rounds=5)
-    facts = candidate.facts
-    assert facts["difference_to_pooled"] == 0.0
-    assert facts["difference_to_pooled_low"] < 0 < facts["difference_to_pooled_high"]
+    gap = candidate.validation["difference_to_pooled"]
+    assert gap.value == 0.0
+    assert gap.low < 0 < gap.high
     record = json.loads((candidate.artifact.path / "federation.json").read_text())
     assert record["estimates"]["difference_to_pooled"]["n"] == 12
     assert record["estimates"]["own.b"]["n"] == 6
@@ -67,7 +63,7 @@ def test_a_row_is_only_seen_at_its_own_site(adapt, training_data, seen):
     candidate = adapt(training_data({"a": 6, "b": 6}), rounds=2, compare=False)
     assert len(seen()) == 8  # two sites, two rounds, measured and refitted
     assert all(len(sites) == 1 for sites in seen())
-    assert list(candidate.validation) == ["accuracy"]
+    assert set(candidate.validation) == {"accuracy", "own.a", "own.b"}
 
 
 def test_records_every_round_and_keeps_the_last(adapt, training_data):
@@ -145,7 +141,7 @@ def test_odd_names_a_single_row_and_a_label_at_one_site_only(adapt, training_dat
     candidate = adapt(data, rounds=2)
     assert candidate.facts[f"rows.{odd}"] == 1
     assert candidate.facts[f"labels.{odd}"] == 1
-    assert candidate.facts[f"own_validation_accuracy.{odd}"] is None
+    assert candidate.validation[f"own.{odd}"].value is None
     assert candidate.validation[f"alone.{odd}"].n == 6
     record = json.loads((candidate.artifact.path / "federation.json").read_text())
     assert record["sites"][0]["name"] == odd
@@ -156,15 +152,15 @@ def test_odd_names_a_single_row_and_a_label_at_one_site_only(adapt, training_dat
 def test_validation_rows_of_a_site_without_training_rows_are_told(adapt, training_data):
     candidate = adapt(training_data({"a": 6, "b": 6}, {"a": 3, "c": 4}), rounds=1)
     assert candidate.validation["accuracy"].n == 7
-    assert "4 validation rows" in candidate.notes[-1]
+    assert "4 validation rows" in candidate.notes[-1].words("en")
     assert candidate.training.rows == 15
 
 
 def test_no_validation_rows_is_undefined_and_never_zero(adapt, training_data):
     candidate = adapt(training_data({"a": 6, "b": 6}, {}), rounds=1)
     assert candidate.validation["accuracy"].undefined
-    assert candidate.facts["validation_accuracy"] is None
-    assert candidate.facts["difference_to_pooled"] is None
+    assert candidate.validation["accuracy"].value is None
+    assert candidate.validation["difference_to_pooled"].value is None
     assert candidate.facts["refit"] is False
 
 

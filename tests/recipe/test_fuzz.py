@@ -18,8 +18,9 @@ DEMO = (Path(__file__).parents[2] / "src/sazon/recipe/demo.yaml").read_text("utf
 MUTANTS = 5000 if os.environ.get("SAZON_CAMPAIGNS") == "full" else 150
 JUNK = [
     "", "~", "-1", "1e400", ".nan", ".inf", "[]", "{}", "''", "'\\0'", "ñ", "🙂", "a" * 300,
-    "{p10: 2, p90: 1}", "2026-01-01", "0x10", "true", "!!binary aGk=", "&a [1]", "*a", "- x", "99999999999999999999", "[[[[]]]]",
-    "? x", "env:KEY", "hf://x", "package:none", "../../etc/passwd", "{technique: majority}", "!!set {a}", "{1: 2}",
+    "{p10: 2, p90: 1}", "2026-01-01", "0x10", "true", "!!binary aGk=", "&a [1]", "*a", "- x",
+    "99999999999999999999", "[[[[]]]]", "? x", "env:KEY", "hf://x", "package:none", "../../etc/passwd",
+    "{technique: majority}", "!!set {a}", "{1: 2}",
 ]  # fmt: skip
 
 

@@ -98,6 +98,17 @@ def test_single_problems_are_located(old: str, new: str, said: str) -> None:
     assert all(p.startswith("r.yaml:") for p in found)
 
 
+def test_generation_is_refused_until_something_learns_it() -> None:
+    found = problems_of(GOOD.replace("  input: text", "  task: generate\n  input: text"))
+    assert any("data.task" in p and "generate" in p for p in found)
+
+
+def test_how_it_is_told_or_served_does_not_make_another_run() -> None:
+    plain = recipe.parse(GOOD).digest
+    assert recipe.parse(GOOD, overrides=["report.language=es", "gateway.port=1"]).digest == plain
+    assert recipe.parse(GOOD, overrides=["seed=1"]).digest != plain
+
+
 def test_a_key_in_the_recipe_is_not_repeated_in_the_error() -> None:
     found = problems_of(GOOD.replace('key: "env:KEY"', 'key: "sk-canary-123"'))
     assert "canary" not in " ".join(found)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sazon.core.types import DataClass, Dataset, Example, Splits
+from sazon.core.types import DataClass, Dataset, Example, Phrase, Splits
 from sazon.report import Evidence, write
 from sazon.testing.evidence import sample_evidence
 
@@ -57,5 +57,5 @@ def sample_splits():
         trust=None,
         calibration=None,
         test=part("test", [("t1", "en", DataClass.SPECIAL), ("t2", "en", None)]),
-        how="by hand",
+        how=(Phrase(package="sazon.data", key="how.fit", values={"rows": 2}),),
     )

@@ -6,7 +6,8 @@ from collections import Counter
 
 from sazon.core.errors import DataError, RecipeError
 from sazon.core.seams import Base
-from sazon.core.types import TrainingData
+from sazon.core.types import Phrase, TrainingData
+from sazon.core.words import Value
 
 
 def require_learnable(data: TrainingData, *, name: str) -> None:
@@ -62,7 +63,12 @@ def require_base(base: Base | None, *, name: str) -> Base:
     return base
 
 
-def language_notes(base: Base, data: TrainingData) -> tuple[str, ...]:
+def note(key: str, **values: Value) -> Phrase:
+    """A warning for who reads of a candidate."""
+    return Phrase(package="sazon.adapt", key=f"note.{key}", values=values)
+
+
+def language_notes(base: Base, data: TrainingData) -> tuple[Phrase, ...]:
     """A warning where texts are in languages the base was not made for."""
     if not base.languages:
         return ()
@@ -70,14 +76,12 @@ def language_notes(base: Base, data: TrainingData) -> tuple[str, ...]:
     foreign = [language for language in known if language not in base.languages]
     if not known or len(foreign) < 0.05 * len(known):
         return ()
-    return (
-        f"{len(foreign) / len(known):.0%} of the training texts are not in a language the base "
-        f"{base.name!r} was made for ({', '.join(base.languages)}); a multilingual base may do better.",
-    )
+    share, made_for = len(foreign) / len(known), ", ".join(base.languages)
+    return (note("languages", foreign_share=share, base=base.name, languages=made_for),)
 
 
-def cut_notes(cut: int, max_length: int) -> tuple[str, ...]:
+def cut_notes(cut: int, max_length: int) -> tuple[Phrase, ...]:
     """A warning where texts are longer than the model reads."""
     if not cut:
         return ()
-    return (f"{cut} training texts are longer than {max_length} tokens; what follows was not read.",)
+    return (note("cut", texts=cut, tokens=max_length),)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from sazon import models
-from sazon.adapt.checks import require_all_labels, require_learnable
+from sazon.adapt.checks import note, require_all_labels, require_learnable
 from sazon.adapt.lesson import Lesson, make_lesson
 from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
 from sazon.adapt.softmax_regression import Goal, fit_head, one_hot
@@ -19,7 +19,7 @@ from sazon.core import digest
 from sazon.core.config import Config
 from sazon.core.events import Event
 from sazon.core.seams import Base, Job
-from sazon.core.types import Artifact, Candidate, TrainingData
+from sazon.core.types import Artifact, Candidate, Phrase, TrainingData
 from sazon.models.softmax import softmax
 from sazon.models.static import StaticPredictor, ngrams
 
@@ -165,14 +165,11 @@ def _often(counts: Counter[str], rarest: int) -> list[str]:
     return sorted(gram for gram, count in counts.items() if count >= rarest)
 
 
-def _seen(teacher: Candidate, data: TrainingData) -> tuple[str, ...]:
+def _seen(teacher: Candidate, data: TrainingData) -> tuple[Phrase, ...]:
     """A warning where the teacher was refitted on the rows that measure the student."""
     if not len(data.validation) or teacher.training is None or teacher.training.rows <= len(data.fit):
         return ()
-    return (
-        "the teacher had learnt from the validation rows too, so this student's validation "
-        "figures flatter it; the test set does not.",
-    )
+    return (note("flattered"),)
 
 
 def _kept(accuracy: float | None, teacher: Candidate) -> float | None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sazon.adapt.checks import cut_notes, language_notes, require_base, require_learnable
+from sazon.adapt.checks import cut_notes, language_notes, note, require_base, require_learnable
 from sazon.adapt.config import Budget, Switch
 from sazon.adapt.head import Fitted, choose_head
 from sazon.adapt.measure import training_cost, validation_metrics
@@ -16,7 +16,7 @@ from sazon.adapt.tuning import tune
 from sazon.core import digest
 from sazon.core.config import Config
 from sazon.core.seams import Base, Job
-from sazon.core.types import Artifact, Candidate, Floats, TrainingData
+from sazon.core.types import Artifact, Candidate, Floats, Phrase, TrainingData
 from sazon.models.embed import Embedder
 from sazon.models.softmax import softmax
 
@@ -150,10 +150,13 @@ def compare(probe: Fitted, scores: Floats) -> Facts:
     }
 
 
-def _said(compared: Facts) -> tuple[str, ...]:
+def _said(compared: Facts) -> tuple[Phrase, ...]:
     if compared["beats_probe"] is not False:
         return ()
     return (
-        f"tuning did not beat the frozen probe on validation: {compared['tuned_accuracy']:.1%} "
-        f"against {compared['probe_accuracy']:.1%}.",
+        note(
+            "tuning_lost",
+            tuned_accuracy=compared["tuned_accuracy"],
+            probe_accuracy=compared["probe_accuracy"],
+        ),
     )

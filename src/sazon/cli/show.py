@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
     from sazon.pipeline import Outcome
     from sazon.recipe.explain import Explained
 
-MARK = {"measured": "M", "published": "P", "assumed": "A"}
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "accuracy": "accuracy (95 %)", "cost": "cost per 1,000 right", "total": "total P10–P90",
-        "best": "P(best)", "legend": "M measured · P published · A assumed", "report": "Report",
+        "accuracy": "accuracy %, 95 %", "cost": "{currency} per 1,000 right", "best": "P(best) %",
+        "total": "total {currency}, P10–P90", "report": "Report",
+        "measured": "M", "published": "P", "assumed": "A",
+        "legend": "M measured · P published · A assumed",
     },
     "es": {
-        "accuracy": "aciertos (95 %)", "cost": "costo por 1.000 aciertos", "total": "total P10–P90",
-        "best": "P(mejor)", "legend": "M medido · P publicado · A supuesto", "report": "Informe",
+        "accuracy": "aciertos %, 95 %", "cost": "{currency} por 1.000 aciertos", "best": "P(mejor) %",
+        "total": "total {currency}, P10–P90", "report": "Informe",
+        "measured": "M", "published": "P", "assumed": "S",
+        "legend": "M medido · P publicado · S supuesto",
     },
 }  # fmt: skip
 
@@ -38,13 +42,14 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
     from rich.table import Table
 
     words = WORDS[language]
+    currency = result.costs.currency if result.costs is not None else ""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for key in ("accuracy", "cost", "total", "best"):
-        table.add_column(words[key], justify="right")
+        table.add_column(words[key].format(currency=currency), justify="right")
     for row in result.table:
         table.add_row(
-            f"{row['candidate']} ({MARK[row['kind']]})",
+            f"{row['candidate']} ({words[row['kind']]})",
             _share(row["accuracy"], language),
             _money(row["per_1000_correct"], language),
             _range(row["total"], language),
@@ -73,7 +78,8 @@ def consent(text: str, *, yes: bool) -> bool:
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:
     """What the check saw, errors first."""
     if as_json:
-        _print_json([vars(f) for f in found])
+        keys = ("level", "what", "where", "mend", "count")
+        _print_json([{key: getattr(f, key) for key in keys} for f in found])
         return
     order = {"error": 0, "warning": 1, "note": 2}
     for f in sorted(found, key=lambda f: order[f.level]):
@@ -112,20 +118,27 @@ def _share(estimate: Estimate | None, language: Language, *, interval: bool = Tr
     if interval and estimate.low is not None and estimate.high is not None:
         low, high = (number(100 * x, language, digits=1) for x in (estimate.low, estimate.high))
         text += f" ({low}–{high})"
-    return f"{text} %"
+    return text
 
 
 def _money(estimate: Estimate | None, language: Language) -> str:
     if estimate is None or estimate.value is None:
         return "–"
-    return f"{number(estimate.value, language, digits=2)} {estimate.unit.split('/')[0]}"
+    return _rounded(estimate.value, language)
 
 
 def _range(estimate: Estimate | None, language: Language) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return "–"
-    low, high = number(estimate.low, language), number(estimate.high, language)
-    return f"{low}–{high} {estimate.unit.split('/')[0]}"
+    return f"{_rounded(estimate.low, language)}–{_rounded(estimate.high, language)}"
+
+
+def _rounded(amount: float, language: Language) -> str:
+    """Three significant digits: a simulated amount says no more."""
+    if amount == 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(abs(amount)))
+    return number(round(amount, digits), language, digits=min(2, max(0, digits)))
 
 
 def _shown(path: Path) -> Path:

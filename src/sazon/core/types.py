@@ -6,9 +6,8 @@ No naked number crosses a package boundary: it is an `Estimate`, with unit and m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,141 +15,48 @@ import numpy as np
 import numpy.typing as npt
 
 from sazon.core import digest
+from sazon.core.dataset import DataClass, Dataset, Example, Split, Splits, TrainingData
+from sazon.core.words import Phrase
 
 if TYPE_CHECKING:
     import polars as pl
 
+__all__ = [
+    "KINDS",
+    "Answers",
+    "Artifact",
+    "Candidate",
+    "Certificate",
+    "Claim",
+    "Costs",
+    "DataClass",
+    "Dataset",
+    "Decision",
+    "ErrorRow",
+    "Estimate",
+    "Evaluation",
+    "Example",
+    "Finding",
+    "Floats",
+    "Kind",
+    "Phrase",
+    "Placement",
+    "QualityDraws",
+    "Reason",
+    "Scores",
+    "SliceRow",
+    "Split",
+    "Splits",
+    "TrainingCost",
+    "TrainingData",
+    "Verdict",
+    "index_of",
+]
+
 Kind = Literal["measured", "published", "assumed"]
 Placement = Literal["local", "cloud", "hybrid"]
-Split = Literal["all", "fit", "validation", "trust", "calibration", "test"]
 Floats = npt.NDArray[np.float64]
 KINDS: tuple[Kind, ...] = ("measured", "published", "assumed")
-
-
-class DataClass(StrEnum):
-    """How sensitive a text is, in rising order."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    PERSONAL = "personal"
-    SPECIAL = "special"
-
-    @property
-    def rank(self) -> int:
-        """0 for public up to 3 for special."""
-        return list(DataClass).index(self)
-
-
-# --------------------------------------------------------------------------- data
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
-    """One row: a text, the answer wanted, and whose it is."""
-
-    id: str
-    """Stable: digest of input, target and group plus an ordinal for exact copies."""
-    input: str
-    target: str
-    group: str | None = None
-    """What must not straddle a split (a customer, a document)."""
-    subject: str | None = None
-    """Whose data it is, for consent; the group where not given."""
-    site: str | None = None
-    """Where the row lives, for federation and slices."""
-    sensitivity: DataClass | None = None
-    """None means unknown, which the policy treats as special."""
-    language: str | None = None
-    """`es`, `en`, another code, `mixed`, or None where it was not found out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """Examples of one split, in a fixed order."""
-
-    name: str
-    split: Split
-    examples: tuple[Example, ...]
-    licence: str = ""
-    public: bool = False
-    """Declared public: inputs may be shown in reports and recordings."""
-
-    def __len__(self) -> int:
-        """Number of examples."""
-        return len(self.examples)
-
-    @property
-    def inputs(self) -> list[str]:
-        """The texts, in order."""
-        return [e.input for e in self.examples]
-
-    @property
-    def targets(self) -> list[str]:
-        """The answers wanted, in order."""
-        return [e.target for e in self.examples]
-
-    @property
-    def ids(self) -> list[str]:
-        """The example ids, in order."""
-        return [e.id for e in self.examples]
-
-    @property
-    def groups(self) -> list[str]:
-        """The group of each example; an example without one is its own group."""
-        return [e.group if e.group is not None else e.id for e in self.examples]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The distinct targets, sorted."""
-        return tuple(sorted(set(self.targets)))
-
-    @property
-    def digest(self) -> str:
-        """Digest of every field of every example, in order."""
-        rows = self.examples
-        return digest.of_text(
-            *(
-                field or ""
-                for e in rows
-                for field in (e.id, e.input, e.target, e.group, e.subject, e.site, e.sensitivity, e.language)
-            )
-        )
-
-    def select(self, indices: Iterable[int], *, split: Split | None = None) -> Dataset:
-        """The examples at `indices`, in that order."""
-        rows = tuple(self.examples[i] for i in indices)
-        return replace(self, examples=rows, split=split or self.split)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Splits:
-    """The five splits of a run, made once. Trust and calibration exist only for a cascade."""
-
-    fit: Dataset
-    validation: Dataset
-    trust: Dataset | None
-    calibration: Dataset | None
-    test: Dataset
-    how: str
-    """How the splits were made, in words for the report."""
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """Digest of each split that exists."""
-        named = (self.fit, self.validation, self.trust, self.calibration, self.test)
-        return {d.split: d.digest for d in named if d is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingData:
-    """What a technique may see: never trust, calibration or test."""
-
-    fit: Dataset
-    validation: Dataset
-    labels: tuple[str, ...]
-    """All classes of the task, sorted; the order of every probability column."""
-    descriptions: Mapping[str, str] = field(default_factory=dict)
-    """Words that describe a label, where the recipe gives them."""
 
 
 # ---------------------------------------------------------------------- estimates
@@ -237,7 +143,7 @@ class TrainingCost:
 class Certificate:
     """A bound that holds with stated confidence, void when any digest changes."""
 
-    statement: str
+    says: Phrase
     algorithm: str
     epsilon: float
     delta: float
@@ -273,8 +179,8 @@ class Candidate:
     """Metrics on validation, for choices between techniques."""
     facts: Mapping[str, str | float | int | bool | None] = field(default_factory=dict)
     """What the technique wants said of it (chosen C, epochs, method, …)."""
-    notes: tuple[str, ...] = ()
-    """Warnings a reader must see, in words."""
+    notes: tuple[Phrase, ...] = ()
+    """Warnings a reader must see."""
 
     @property
     def digest(self) -> str:
@@ -314,10 +220,20 @@ class Finding:
     """Something the data check saw."""
 
     level: Literal["error", "warning", "note"]
-    what: str
+    says: Phrase
     where: str = ""
-    mend: str = ""
+    mends: Phrase | None = None
     count: int | None = None
+
+    @property
+    def what(self) -> str:
+        """What was seen, in English."""
+        return self.says.words("en")
+
+    @property
+    def mend(self) -> str:
+        """How to mend it, in English; empty where there is nothing to do."""
+        return self.mends.words("en") if self.mends is not None else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,7 +279,8 @@ class Evaluation:
     worst: tuple[ErrorRow, ...]
     recall: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     """candidate → class → recall."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Phrase, ...] = ()
+    """Warnings a reader must see."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sazon.core.errors import DataError
-from sazon.core.types import Dataset, Split, Splits
+from sazon.core.types import Dataset, Phrase, Split, Splits
+from sazon.core.words import Value
 from sazon.data.duplicates import near_rows
 from sazon.data.load import Loaded
 from sazon.data.plain import plain
@@ -32,52 +33,56 @@ def split(loaded: Loaded, *, cascade: bool, rng: np.random.Generator) -> Splits:
     """
     refuse_straddling(loaded)
     test_rng, train_rng = rng.spawn(2)
-    train, test, sentences = _with_test(loaded, test_rng)
+    train, test, told = _with_test(loaded, test_rng)
     parts = _cut(train, _wanted(loaded, cascade=cascade), loaded.config.task == "classify", train_rng)
-    how = "; ".join([*sentences, *_said(loaded, parts)]) + "."
     return Splits(
         fit=parts["fit"],
         validation=parts["validation"] if loaded.validation is None else loaded.validation,
         trust=parts.get("trust"),
         calibration=parts.get("calibration"),
         test=test,
-        how=how[0].upper() + how[1:],
+        how=(*told, *_what_became(loaded, parts)),
     )
 
 
-def _with_test(loaded: Loaded, rng: np.random.Generator) -> tuple[Dataset, Dataset, list[str]]:
+def _with_test(loaded: Loaded, rng: np.random.Generator) -> tuple[Dataset, Dataset, list[Phrase]]:
     """What is left of train, the test split, and how that came about."""
     config, train, test = loaded.config, loaded.train, loaded.test
     if test is None:
         wanted: dict[Split, float] = {"fit": 1 - config.shares.test, "test": config.shares.test}
         parts = _cut(train, wanted, config.task == "classify", rng)
         train, test = parts["fit"], parts["test"]
-        how = (
-            f"no test file was given: {len(test)} of {len(loaded.train)} rows of train were cut off as test "
-        )
-        sentences = [how + _manner(loaded)]
+        told = [_how("test_cut", rows=len(test), all_rows=len(loaded.train), **_manner(loaded))]
     else:
-        sentences = [f"the test file was used as given ({len(test)} rows)"]
+        told = [_how("test_given", rows=len(test))]
     if config.drop_duplicates:
         train, dropped = without_duplicates(train, test, config.near_duplicate)
-        sentences.append(
-            f"{dropped} rows of train were removed as exact or near duplicates of a test row "
-            f"(Jaccard similarity of character 5-grams at or above {config.near_duplicate:g})"
-        )
-    return train, test, sentences
+        told.append(_how("duplicates", rows=dropped, similarity_level=config.near_duplicate))
+    return train, test, told
 
 
-def _said(loaded: Loaded, parts: Mapping[Split, Dataset]) -> list[str]:
-    """What became of the rows of train, in words."""
-    cut = [f"{name} ({len(part)} rows)" for name, part in parts.items() if name != "fit"]
-    sentences = []
+def _what_became(loaded: Loaded, parts: Mapping[Split, Dataset]) -> list[Phrase]:
+    """What became of the rows of train."""
+    cut = {name: len(part) for name, part in parts.items() if name != "fit"}
+    told = []
     if cut:
-        verb = "was" if len(cut) == 1 else "were"
-        manner = "the same way" if loaded.test is None else _manner(loaded)
-        sentences.append(f"{_listed(cut)} {verb} cut from train {manner}")
+        manner = {"manner_key": "manner.same"} if loaded.test is None else _manner(loaded)
+        told.append(_how("cut_" + "_".join(cut), **cut, **manner))
     if loaded.validation is not None:
-        sentences.append(f"the validation file was used as given ({len(loaded.validation)} rows)")
-    return [*sentences, f"{len(parts['fit'])} rows remain to fit on"]
+        told.append(_how("validation_given", rows=len(loaded.validation)))
+    return [*told, _how("fit", rows=len(parts["fit"]))]
+
+
+def _how(key: str, **values: Value) -> Phrase:
+    return Phrase(package="sazon.data", key=f"how.{key}", values=values)
+
+
+def _manner(loaded: Loaded) -> dict[str, str]:
+    """In what manner rows are cut, as values of a phrase."""
+    classes = "_by_class" if loaded.config.task == "classify" else ""
+    if loaded.config.group is None:
+        return {"manner_key": f"manner.rows{classes}"}
+    return {"manner_key": f"manner.groups{classes}", "group": loaded.config.group}
 
 
 def refuse_straddling(loaded: Loaded) -> None:
@@ -124,20 +129,6 @@ def _wanted(loaded: Loaded, *, cascade: bool) -> dict[Split, float]:
     if cascade:
         wanted |= {"trust": shares.trust, "calibration": shares.calibration}
     return {"fit": 1 - sum(wanted.values()), **wanted}
-
-
-def _manner(loaded: Loaded) -> str:
-    how = []
-    if loaded.config.group is not None:
-        how.append(f"by {loaded.config.group}")
-    how.append("without parting equal texts")
-    if loaded.config.task == "classify":
-        how.append("stratified by target as well as that allows")
-    return "at random, " + ", ".join(how)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 # -------------------------------------------------------------------------- cutting

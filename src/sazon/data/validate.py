@@ -11,7 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from sazon.core.types import Dataset, Finding, Floats
+from sazon.core.types import Dataset, Finding, Floats, Phrase
+from sazon.core.words import Value
 from sazon.data.duplicates import near_rows, repeated_rows
 from sazon.data.load import Loaded
 from sazon.data.plain import plain
@@ -23,6 +24,7 @@ MANY_LABELS_SHARE = 0.5
 TOKENS_PER_WORD = 2.0
 """More pieces a word than this say that the tokenizer was made for other texts."""
 FOREIGN_SHARE = 0.1
+PACKAGE = "sazon.data"
 MULTILINGUAL = (
     "hf://sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2@COMMIT",
     "hf://intfloat/multilingual-e5-small@COMMIT",
@@ -66,8 +68,17 @@ def _parts(loaded: Loaded) -> list[Dataset]:
 
 
 def _named(names: list[str]) -> str:
+    """Up to five names; signs instead of words, so that it reads in every language."""
     shown = ", ".join(repr(n) for n in sorted(names)[:5])
-    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return shown + (f", … (+{len(names) - 5})" if len(names) > 5 else "")
+
+
+def _saw(key: str, **values: Value) -> Phrase:
+    return Phrase(package=PACKAGE, key=f"saw.{key}", values=values)
+
+
+def _mend(key: str, **values: Value) -> Phrase:
+    return Phrase(package=PACKAGE, key=f"mend.{key}", values=values)
 
 
 # ------------------------------------------------------------------ classes, groups
@@ -78,35 +89,35 @@ def _classes(loaded: Loaded) -> Iterator[Finding]:
     if len(counts) < 2:
         yield Finding(
             level="error",
-            what=f"train has {len(counts)} class, so there is nothing to tell apart",
+            says=_saw("one_class", classes=len(counts)),
             where=f"data.target {config.target}",
-            mend="Give rows of at least two classes, or name another target column.",
+            mends=_mend("one_class"),
             count=len(counts),
         )
     few = [label for label, n in counts.items() if n < FEW_ROWS_PER_CLASS]
     if few and len(counts) > 1:
         yield Finding(
             level="warning",
-            what=f"{len(few)} classes have fewer than {FEW_ROWS_PER_CLASS} rows in train: {_named(few)}",
+            says=_saw("few_rows", classes=len(few), rows=FEW_ROWS_PER_CLASS, names=_named(few)),
             where="data.train",
-            mend="Label more of them, or merge classes that are answered alike.",
+            mends=_mend("few_rows"),
             count=len(few),
         )
     if len(counts) > max(20, MANY_LABELS_SHARE * len(loaded.train)):
         yield Finding(
             level="warning",
-            what=f"{len(counts)} different targets in {len(loaded.train)} rows look like free text",
+            says=_saw("free_text", targets=len(counts), rows=len(loaded.train)),
             where=f"data.target {config.target}",
-            mend="Name the column with the label, or write task: generate.",
+            mends=_mend("free_text"),
             count=len(counts),
         )
     alike = _alike(loaded.labels)
     if alike:
         yield Finding(
             level="warning",
-            what=f"labels that differ only in case or spacing: {_named(alike)}",
+            says=_saw("alike", names=_named(alike)),
             where=f"data.target {config.target}",
-            mend="Write each label in one way.",
+            mends=_mend("alike"),
             count=len(alike),
         )
 
@@ -119,10 +130,9 @@ def _labels_only_elsewhere(loaded: Loaded) -> Iterator[Finding]:
             rows = sum(t in set(unknown) for t in part.targets)
             yield Finding(
                 level="warning",
-                what=f"{rows} rows of {part.name} have a label that train lacks: {_named(unknown)}; "
-                "nothing trained here can get them right",
+                says=_saw("labels_elsewhere", rows=rows, part_key=f"part.{part.name}", names=_named(unknown)),
                 where=f"data.{part.name}",
-                mend="Add rows with these labels to train, or correct their spelling.",
+                mends=_mend("labels_elsewhere"),
                 count=rows,
             )
 
@@ -140,9 +150,14 @@ def _groups(loaded: Loaded) -> Iterator[Finding]:
         if shared:
             yield Finding(
                 level="error",
-                what=f"{shared} groups stand both in {one.name} and {other.name}",
+                says=_saw(
+                    "straddling",
+                    groups=shared,
+                    one_key=f"part.{one.name}",
+                    other_key=f"part.{other.name}",
+                ),
                 where=f"data.group {loaded.config.group}",
-                mend="Move all rows of a group into one file, or give only train and let sazon cut.",
+                mends=_mend("straddling"),
                 count=shared,
             )
     if loaded.config.group is not None:
@@ -150,7 +165,7 @@ def _groups(loaded: Loaded) -> Iterator[Finding]:
         if without:
             yield Finding(
                 level="note",
-                what=f"{without} rows of train have no group; each counts as its own",
+                says=_saw("no_group", rows=without),
                 where=f"data.group {loaded.config.group}",
                 count=without,
             )
@@ -163,9 +178,9 @@ def _sensitivity(loaded: Loaded) -> Iterator[Finding]:
     if unknown:
         yield Finding(
             level="warning",
-            what=f"{unknown} rows have no sensitivity and count as special",
+            says=_saw("no_sensitivity", rows=unknown),
             where=f"data.sensitivity {loaded.config.sensitivity}",
-            mend="Write public, internal, personal or special.",
+            mends=_mend("no_sensitivity"),
             count=unknown,
         )
 
@@ -181,10 +196,9 @@ def _duplicates(loaded: Loaded) -> Iterator[Finding]:
         if repeated:
             yield Finding(
                 level="note" if config.drop_duplicates else "warning",
-                what=f"{repeated} rows of train are exact ({exact} copies) or near duplicates of another; "
-                "equal texts stay on one side of the cut, near ones may not",
+                says=_saw("repeated", rows=repeated, copies=exact),
                 where="data.train",
-                mend="" if config.drop_duplicates else "Write drop_duplicates: true under data.",
+                mends=None if config.drop_duplicates else _mend("drop_duplicates"),
                 count=repeated,
             )
         return
@@ -197,11 +211,15 @@ def _duplicates(loaded: Loaded) -> Iterator[Finding]:
         removed = config.drop_duplicates and other is loaded.test
         yield Finding(
             level="note" if removed else "warning",
-            what=f"{exact} exact and {near} near duplicates of {other.name} rows stand in train "
-            f"(Jaccard similarity of character 5-grams ≥ {config.near_duplicate:g})"
-            + ("; they are removed from train" if removed else ""),
+            says=_saw(
+                "duplicates_removed" if removed else "duplicates",
+                exact=exact,
+                near=near,
+                part_key=f"part.{other.name}",
+                similarity_level=config.near_duplicate,
+            ),
             where="data.train",
-            mend="" if other is not loaded.test or removed else "Write drop_duplicates: true under data.",
+            mends=None if other is not loaded.test or removed else _mend("drop_duplicates"),
             count=exact + near,
         )
 
@@ -217,9 +235,9 @@ def _conflicts(loaded: Loaded) -> Iterator[Finding]:
     if several:
         yield Finding(
             level="warning",
-            what=f"{several} texts appear with different labels, so no model can get all of them right",
+            says=_saw("conflicts", texts=several),
             where=f"data.target {loaded.config.target}",
-            mend="Decide on one label for each of them.",
+            mends=_mend("conflicts"),
             count=several,
         )
 
@@ -243,16 +261,24 @@ def _languages(loaded: Loaded, base_languages: Mapping[str, tuple[str, ...]]) ->
         if foreign > FOREIGN_SHARE * len(examples):
             yield Finding(
                 level="warning",
-                what=f"{base} was made for {', '.join(languages)}, but {foreign} of {len(examples)} texts "
-                f"are in another language ({_language_counts(counts)})",
+                says=_saw(
+                    "foreign",
+                    base=base,
+                    languages=", ".join(languages),
+                    texts=foreign,
+                    all_texts=len(examples),
+                    counts=_language_counts(counts),
+                ),
                 where=f"models.{base}",
-                mend=f"Try a multilingual base: {' or '.join(MULTILINGUAL)}.",
+                mends=_mend("multilingual", bases=", ".join(MULTILINGUAL)),
                 count=foreign,
             )
 
 
 def _language_counts(counts: Counter[str | None]) -> str:
-    return ", ".join(f"{language or 'unknown'} {n}" for language, n in counts.most_common(5))
+    """Codes and counts: `es 750, es+en 193, ? 7`."""
+    codes = {None: "?", "mixed": "es+en"}
+    return ", ".join(f"{codes.get(language, language)} {n}" for language, n in counts.most_common(5))
 
 
 def _lengths(loaded: Loaded, tokens: Tokens, max_tokens: int | None) -> Iterator[Finding]:
@@ -266,13 +292,18 @@ def _lengths(loaded: Loaded, tokens: Tokens, max_tokens: int | None) -> Iterator
             yield from _tokens_per_word(words, counts, [e.language for e in sample])
         cut = int((counts > max_tokens).sum()) if max_tokens is not None else 0
         if cut:
-            extent = "" if step == 1 else f" of {len(sample)} looked at"
             yield Finding(
                 level="warning",
-                what=f"{cut} texts of {part.name}{extent} are longer than the {max_tokens} tokens the base "
-                f"reads; the rest of them is cut off (longest: {int(counts.max())} tokens)",
+                says=_saw(
+                    "too_long" if step == 1 else "too_long_of_sample",
+                    texts=cut,
+                    part_key=f"part.{part.name}",
+                    sample=len(sample),
+                    tokens=max_tokens,
+                    longest=int(counts.max()),
+                ),
                 where=f"data.{part.name}",
-                mend="Raise the candidate's max_tokens, choose a base that reads more, or shorten the texts.",
+                mends=_mend("too_long"),
                 count=cut,
             )
 
@@ -284,9 +315,8 @@ def _tokens_per_word(words: Floats, tokens: Floats, languages: Sequence[str | No
         if ratio > TOKENS_PER_WORD:
             yield Finding(
                 level="warning",
-                what=f"the base cuts {language} texts into {ratio:.1f} tokens a word: "
-                "it was made for other texts and may understand them poorly",
+                says=_saw("many_tokens", language=language, tokens_ratio=float(ratio)),
                 where="data.train",
-                mend=f"Try a multilingual base: {' or '.join(MULTILINGUAL)}.",
+                mends=_mend("multilingual", bases=", ".join(MULTILINGUAL)),
                 count=int(of_it.sum()),
             )

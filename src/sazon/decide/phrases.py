@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from sazon.core.types import Decision, Reason
 from sazon.core.types import Verdict as GateVerdict
-from sazon.core.words import Language, catalogue, number, say
+from sazon.core.words import Language, catalogue, say, written
 
 PACKAGE = "sazon.decide"
-PERCENT: dict[Language, str] = {"en": "%", "es": " %"}
-Value = str | float | int | None
 
 
 def verdict(decision: Decision, language: Language) -> str:
@@ -58,48 +54,8 @@ def _tail(reason: Reason, language: Language) -> str:
 
 
 def _written(reason: Reason, language: Language) -> dict[str, str]:
-    currency = str(reason.values.get("currency", ""))
-    written = {name: _value(name, value, currency, language) for name, value in reason.values.items()}
-    if "gate_key" in written:
-        written["gate"] = say(PACKAGE, language, written["gate_key"], name=written["name"])
-    return written
-
-
-def _value(name: str, value: Value, currency: str, language: Language) -> str:
-    """A value written by what its name says it is."""
-    if value is None or isinstance(value, str):
-        return name_input(value or "", language) if name == "driver" else value or ""
-    unit = name.rpartition("_")[2]
-    if unit == "share":
-        return _percent(value, language)
-    if unit == "accuracy":
-        return number(100 * value, language, digits=1) + PERCENT[language]
-    if unit == "money":
-        return f"{number(_rounded(value), language)} {currency}"
-    if unit == "price":
-        return f"{number(_rounded(value, 2), language, digits=_digits(value))} {currency}"
-    if unit == "count":
-        return number(_rounded(value, 2) if value >= 100 else math.ceil(value), language)
-    if unit == "points":
-        return number(value, language, digits=1)
-    return number(value, language)
-
-
-def _percent(share: float, language: Language) -> str:
-    """A share in percent; never rounded to certainty."""
-    percent = 100 * share
-    if 99.5 <= percent < 100 or 0 < percent < 0.5:
-        edge = ("> ", 99) if percent > 50 else ("< ", 1)
-        return f"{edge[0]}{edge[1]}{PERCENT[language]}"
-    return number(percent, language) + PERCENT[language]
-
-
-def _rounded(value: float, figures: int = 3) -> float:
-    if value == 0:
-        return 0.0
-    return round(value, figures - 1 - math.floor(math.log10(abs(value))))
-
-
-def _digits(value: float) -> int:
-    """Decimals that show two figures of a price."""
-    return 0 if abs(value) >= 10 or value == 0 else 1 - math.floor(math.log10(abs(value)))
+    """Its values as text, an uncertain input by what people call it."""
+    values = dict(reason.values)
+    if isinstance(driver := values.get("driver"), str):
+        values["driver"] = name_input(driver, language)
+    return written(PACKAGE, language, values)

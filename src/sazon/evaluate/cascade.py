@@ -17,7 +17,8 @@ from sazon.core.config import Config
 from sazon.core.errors import DataError
 from sazon.core.events import Event
 from sazon.core.seams import Job, Predictor
-from sazon.core.types import Answers, Artifact, Candidate, Certificate, Dataset, Floats, Splits
+from sazon.core.types import Answers, Artifact, Candidate, Certificate, Dataset, Floats, Phrase, Splits
+from sazon.evaluate.tell import told
 
 if TYPE_CHECKING:
     from sazon.models.cascade import Member
@@ -178,8 +179,8 @@ def _candidate(
     notes = []
     if certified.threshold is None:
         more = certified.labels_needed
-        wanted = f"; about {more} more calibration labels would" if more else ""
-        notes.append(f"nothing could be certified, so everything is passed on to {config.cloud}{wanted}")
+        key = "notes.not_certified_yet" if more else "notes.not_certified"
+        notes.append(told(key, cloud=config.cloud, labels=more))
     return Candidate(
         name=job.name,
         technique="cascade",
@@ -200,8 +201,7 @@ def _candidate(
 
 def _certificate(config: CascadeConfig, near: Candidate, far: Candidate, certified: Certified) -> Certificate:
     return Certificate(
-        # Formulas, so that they read alike in every language; the report puts them into words.
-        statement=_statement(config),
+        says=_statement(config, certified),
         algorithm=ALGORITHMS[config.algorithm],
         epsilon=config.harm,
         delta=certified.delta,
@@ -214,11 +214,15 @@ def _certificate(config: CascadeConfig, near: Candidate, far: Candidate, certifi
     )
 
 
-def _statement(config: CascadeConfig) -> str:
-    harm = f"P({config.local} answers ✗, {config.cloud} ✓)"
-    if config.algorithm == "net":
-        harm += f" − P({config.local} answers ✓, {config.cloud} ✗)"
-    return f"P( {harm} ≤ {config.harm:.3g} ) ≥ {config.confidence:.3g}"
+def _statement(config: CascadeConfig, certified: Certified) -> Phrase:
+    """What holds: P(harm ≤ ε) ≥ 1 − δ, where the net certificate counts the errors avoided too."""
+    return told(
+        f"certificate.{'nothing' if certified.threshold is None else config.algorithm}",
+        local=config.local,
+        cloud=config.cloud,
+        harm_rate=config.harm,
+        confidence_share=config.confidence,
+    )
 
 
 def _needed(splits: Splits, name: str) -> tuple[Dataset, Dataset]:

@@ -7,13 +7,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sazon.core.errors import DataError, RecipeError
-from sazon.core.types import Candidate, Dataset, ErrorRow, Estimate, Evaluation, Scores, SliceRow
-from sazon.core.words import Language, say
+from sazon.core.types import (
+    Candidate,
+    Dataset,
+    ErrorRow,
+    Estimate,
+    Evaluation,
+    Phrase,
+    Scores,
+    SliceRow,
+)
 from sazon.evaluate.claims import Contest, ledger
 from sazon.evaluate.config import EvaluateConfig
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.quality import codes
 from sazon.evaluate.sheets import AnswerSheet
+from sazon.evaluate.tell import told
 from sazon.stats import assumed
 from sazon.stats import draws as bootstrap
 from sazon.stats.clusters import FEW, Clustering
@@ -27,7 +36,6 @@ def compare(
     test: Dataset,
     *,
     rng: np.random.Generator,
-    language: Language = "en",
 ) -> Evaluation:
     """Everything evaluation has to say of the candidates.
 
@@ -41,7 +49,6 @@ def compare(
         scores: of all sheets.
         test: the rows answered.
         rng: the stream of the bootstraps.
-        language: of the notes.
 
     Raises:
         DataError: no test rows.
@@ -83,7 +90,7 @@ def compare(
         slices=tuple(_slices(config, graded, test)),
         worst=_worst(graded, test, most=config.worst),
         recall=_recall(config, graded, test),
-        notes=_notes(graded, clustering, reference=None if declared else reference, language=language),
+        notes=_notes(graded, clustering, reference=None if declared else reference),
     )
 
 
@@ -219,16 +226,16 @@ def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[E
 
 
 def _notes(
-    graded: Mapping[str, Graded], clustering: Clustering, *, reference: str | None, language: Language
-) -> tuple[str, ...]:
+    graded: Mapping[str, Graded], clustering: Clustering, *, reference: str | None
+) -> tuple[Phrase, ...]:
     """Warnings a reader must see; `reference` where it was not the recipe that named it."""
-    room, notes = "sazon.evaluate", []
+    notes = []
     if reference is not None:
-        notes.append(say(room, language, "notes.guessed_reference", reference=reference))
+        notes.append(told("notes.guessed_reference", reference=reference))
     if clustering.repeats and clustering.count < FEW:
-        notes.append(say(room, language, "notes.few_groups", groups=clustering.count))
+        notes.append(told("notes.few_groups", groups=clustering.count))
     for name, one in graded.items():
         missing, rows = int((~one.answered).sum()), len(one.answered)
         if missing:
-            notes.append(say(room, language, "notes.missing", candidate=name, missing=missing, rows=rows))
+            notes.append(told("notes.missing", candidate=name, missing=missing, rows=rows))
     return tuple(notes)

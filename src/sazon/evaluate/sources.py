@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from sazon.core import digest
 from sazon.core.config import Config, refuse
 from sazon.core.seams import Job
-from sazon.core.types import Artifact, Candidate, Dataset, Kind, Placement, Splits
+from sazon.core.types import Artifact, Candidate, Dataset, Kind, Phrase, Placement, Splits
+from sazon.evaluate.tell import told
 
 if TYPE_CHECKING:
     from sazon.models.recorded import Recording
@@ -115,7 +116,7 @@ def candidate_from(
     """
     held: dict[str, str | float | int | bool | None] = {**facts, **source.claimed}
     artifact: Artifact | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Phrase, ...] = ()
     if source.recorded is not None:
         from sazon.models.recorded import RecordedPredictor, refuse_stranger
 
@@ -139,12 +140,12 @@ def candidate_from(
     )
 
 
-def _notes(recording: Recording, test: Dataset) -> tuple[str, ...]:
+def _notes(recording: Recording, test: Dataset) -> tuple[Phrase, ...]:
     notes = []
     missing = len(test) - recording.joined(test.inputs)
     if missing:
-        notes.append(f"{missing} of {len(test)} test rows are not in the recording")
+        notes.append(told("notes.not_recorded", missing=missing, rows=len(test)))
     strange = sorted(set(test.labels) - set(recording.labels))
     if strange:
-        notes.append(f"the prompt did not offer {len(strange)} of the task's labels: {', '.join(strange)}")
+        notes.append(told("notes.not_offered", labels=len(strange), names=", ".join(strange)))
     return tuple(notes)

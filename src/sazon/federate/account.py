@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sazon.core.types import Dataset, Estimate
-from sazon.core.words import Language, number, say
+from sazon.core.types import Dataset, Estimate, Phrase
+from sazon.core.words import Value
 from sazon.federate.config import FederateConfig
 from sazon.federate.training import Outcome
 
@@ -14,9 +14,10 @@ Facts = dict[str, str | float | int | bool | None]
 
 
 def validation(outcome: Outcome) -> dict[str, Estimate]:
-    """Accuracy on all validation rows, by who trained: `accuracy` (together), `pooled`, `alone.<site>`."""
-    arms = {"accuracy", "pooled", *(f"alone.{site.name}" for site in outcome.sites)}
-    return {name: estimate for name, estimate in outcome.estimates.items() if name in arms}
+    """Accuracy by who trained: `accuracy` (together), `pooled`, `alone.<site>` on all validation rows;
+    `own.<site>`, `pooled_own.<site>`, `alone_own.<site>` on a site's own; and `difference_to_pooled`.
+    """
+    return dict(outcome.estimates)
 
 
 def facts(outcome: Outcome, config: FederateConfig) -> Facts:
@@ -31,10 +32,6 @@ def facts(outcome: Outcome, config: FederateConfig) -> Facts:
         "protected": False,
         "communicated_bytes": outcome.communicated_bytes,
     }
-    for name, estimate in outcome.estimates.items():
-        told[_fact(name)] = estimate.value
-    if gap := outcome.estimates.get("difference_to_pooled"):
-        told |= {"difference_to_pooled_low": gap.low, "difference_to_pooled_high": gap.high}
     for site in outcome.sites:
         told[f"rows.{site.name}"] = len(site.fit)
         told[f"validation_rows.{site.name}"] = len(site.validation)
@@ -42,18 +39,21 @@ def facts(outcome: Outcome, config: FederateConfig) -> Facts:
     return told
 
 
-def notes(outcome: Outcome, validation: Dataset, *, language: Language = "en") -> tuple[str, ...]:
+def notes(outcome: Outcome, validation: Dataset) -> tuple[Phrase, ...]:
     """Warnings a reader must see."""
     known = {site.name for site in outcome.sites}
     strangers = sum(1 for e in validation.examples if e.site not in known)
-    sent = number(outcome.communicated_bytes, language)
     told = [
-        say("sazon.federate", language, "note.unprotected", sites=len(outcome.sites)),
-        say("sazon.federate", language, "note.travelled", bytes=sent, rounds=outcome.rounds),
+        _note("unprotected", sites=len(outcome.sites)),
+        _note("travelled", bytes=outcome.communicated_bytes, rounds=outcome.rounds),
     ]
     if strangers:
-        told.append(say("sazon.federate", language, "note.strangers", rows=strangers))
+        told.append(_note("strangers", rows=strangers))
     return tuple(told)
+
+
+def _note(key: str, **values: Value) -> Phrase:
+    return Phrase(package="sazon.federate", key=f"note.{key}", values=values)
 
 
 def record(outcome: Outcome, config: FederateConfig) -> dict[str, Any]:
@@ -88,11 +88,3 @@ def record(outcome: Outcome, config: FederateConfig) -> dict[str, Any]:
             for r in outcome.history
         ],
     }
-
-
-def _fact(name: str) -> str:
-    """`accuracy` → `validation_accuracy`, `alone.x` → `alone_validation_accuracy.x`."""
-    head, dot, site = name.partition(".")
-    if head == "difference_to_pooled":
-        return name
-    return "validation_accuracy" if head == "accuracy" else f"{head}_validation_accuracy{dot}{site}"

@@ -6,7 +6,7 @@ from sazon.models.base import resolve_base
 from sazon.models.folder import load, load_folder
 
 # Idle OpenMP threads spin by default; beside any other busy process that made training and
-# answering 5 to 30 times slower (docs/log.md). Read once, when torch is first imported.
+# answering five to ten times slower (docs/log.md). Read once, when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = ["load", "load_folder", "resolve_base"]

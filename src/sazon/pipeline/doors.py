@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sazon import data, models, recipe
 from sazon.core import files, registry
-from sazon.core.errors import DataError, EnvironmentLacks, PolicyRefused, RecipeError, SazonError
+from sazon.core.errors import EnvironmentLacks, PolicyRefused, RecipeError
 from sazon.core.run import read_resolved, readable_disk_errors, write_aside
-from sazon.core.types import Decision, Finding
+from sazon.core.types import Decision, Finding, Phrase
+from sazon.pipeline.kitchen import look
 from sazon.pipeline.options import prices_of
-from sazon.pipeline.surroundings import cache_folder
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
 from sazon.recipe.explain import explain as explain_recipe
@@ -42,29 +42,21 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
 
     Raises:
         DataError: the data cannot be read, or cannot carry the task.
+        EnvironmentLacks: a base model is not there.
         RecipeError: a provider that is used has no price.
     """
-    config, cache = wanted.config, cache_folder()
     prices_of(wanted, on=datetime.datetime.now(tz=datetime.UTC).date())
-    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
-    findings: list[Finding] = []
-    languages: dict[str, tuple[str, ...]] = {}
-    for name, source in config.models.items():
-        try:
-            base = models.resolve_base(name, source.source, root=wanted.root, offline=offline, cache=cache)
-            languages[name] = tuple(source.languages) or base.languages
-        except SazonError as error:
-            findings.append(Finding(level="error", what=error.what, where=f"models.{name}", mend=error.mend))
-    findings += data.check(loaded, base_languages=languages)
-    errors = [DataError(f.what, where=f.where, mend=f.mend) for f in findings if f.level == "error"]
-    if errors:
-        raise DataError(f"{len(errors)} problem(s)", problems=errors)
+    loaded, _, findings = look(wanted, offline=offline)
     rows = len(loaded.train) + sum(len(d) for d in (loaded.validation, loaded.test) if d is not None)
     order = " → ".join(p.name for p in wanted.plans)
     findings.append(
         Finding(
             level="note",
-            what=f"{rows:,} rows, {len(loaded.train.labels)} classes; candidates in order: {order}",
+            says=Phrase(
+                package="sazon.pipeline",
+                key="check.plan",
+                values={"rows": rows, "classes": len(loaded.train.labels), "order": order},
+            ),
         )
     )
     return findings

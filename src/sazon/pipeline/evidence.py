@@ -12,7 +12,8 @@ from sazon.core.words import LANGUAGES
 from sazon.pipeline.surroundings import machine, versions
 
 if TYPE_CHECKING:
-    from sazon.pipeline.order import Kitchen, Outcome
+    from sazon.pipeline.kitchen import Kitchen
+    from sazon.pipeline.order import Outcome
 
 
 def gather(

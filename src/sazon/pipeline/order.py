@@ -7,9 +7,6 @@ Every stage is a folder of the run, made once and skipped while its inputs stay 
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from sazon import data, decide, economics, evaluate, models, recipe, report
+from sazon import decide, economics, evaluate, recipe, report
 from sazon.core import __version__, digest, files, registry
-from sazon.core.errors import DataError, RecipeError
+from sazon.core.errors import RecipeError
 from sazon.core.events import Emit, silent
-from sazon.core.run import Run, read_resolved
+from sazon.core.run import Run
 from sazon.core.seams import Base, Job
 from sazon.core.types import (
     Candidate,
@@ -30,12 +27,11 @@ from sazon.core.types import (
     Evaluation,
     Finding,
     QualityDraws,
-    Splits,
     TrainingData,
 )
 from sazon.pipeline.evidence import gather
-from sazon.pipeline.options import economic_options, prices_of, with_hosted_latency, with_tokens
-from sazon.pipeline.surroundings import cache_folder, machine, versions
+from sazon.pipeline.kitchen import Kitchen, prepare
+from sazon.pipeline.options import economic_options, with_hosted_latency
 from sazon.recipe import Plan, Recipe
 
 STAGES = ("data", "adapt", "evaluate", "economics", "decide", "report")
@@ -79,24 +75,6 @@ class Outcome:
         return rows
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kitchen:
-    """What every stage of one run needs at hand."""
-
-    recipe: Recipe
-    run: Run
-    splits: Splits
-    bases: Mapping[str, Base]
-    cache: Path
-    prices: Mapping[str, economics.TokenPrice]
-    """What each provider charges, as of the day the run began."""
-
-    @property
-    def economics_config(self) -> economics.EconomicsConfig:
-        """The recipe's economics, tokens per request filled in from the data."""
-        return with_tokens(self.recipe.config.economics, self.splits.test)
-
-
 def run(
     source: Recipe | Path | str,
     *,
@@ -125,7 +103,7 @@ def run(
     directory = out or Path("runs") / f"{_slug(wanted.name)}-{wanted.digest[:10]}"
     last = STAGES.index(until)
     with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
-        kitchen, findings = _prepare(wanted, opened, offline=offline)
+        kitchen, findings = prepare(wanted, opened, offline=offline)
         candidates = _make_all(kitchen, only) if last >= STAGES.index("adapt") else ()
         outcome = Outcome(directory=directory, candidates=candidates, findings=tuple(findings))
         if last >= STAGES.index("evaluate"):
@@ -146,77 +124,6 @@ def run(
 
 def _slug(name: str) -> str:
     return "-".join(name.lower().split())
-
-
-# --------------------------------------------------------------------------- data
-
-
-def _prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
-    """Read, check and split the data; find the base models; write down what was resolved."""
-    config, cache = wanted.config, cache_folder()
-    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
-    bases = {
-        name: models.resolve_base(name, m.source, root=wanted.root, offline=offline, cache=cache)
-        for name, m in config.models.items()
-        if any(p.base == name for p in wanted.plans)
-    }
-    findings = data.check(loaded, base_languages={n: b.languages for n, b in bases.items()})
-    refuse_errors(findings)
-    splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
-    prices_on = _prices_on(opened)
-    prices = prices_of(wanted, on=prices_on)
-    opened.write("recipe.yaml", wanted.text)
-    opened.write(
-        "resolved.json",
-        json.dumps(
-            {
-                "seed": config.seed,
-                "root": os.path.relpath(wanted.root, opened.directory),
-                "overrides": wanted.overrides,
-                "prices_on": prices_on.isoformat(),
-                "recipe": wanted.resolved,
-                "recipe_digest": wanted.digest,
-                "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
-                "splits": splits.digests,
-                "how_split": splits.how,
-                "versions": versions(),
-                "machine": machine(),
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n",
-    )
-    kitchen = Kitchen(recipe=wanted, run=opened, splits=splits, bases=bases, cache=cache, prices=prices)
-    opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
-    return kitchen, findings
-
-
-def _prices_on(opened: Run) -> datetime.date:
-    """The day a run began: resuming it later must not change its prices."""
-    if (opened.directory / "resolved.json").is_file():
-        return datetime.date.fromisoformat(read_resolved(opened.directory)["prices_on"])
-    return datetime.datetime.now(tz=datetime.UTC).date()
-
-
-def _write_data(kitchen: Kitchen, findings: list[Finding], folder: Path) -> None:
-    """Write which ids stand in which split, never inputs."""
-    s = kitchen.splits
-    parts = [d for d in (s.fit, s.validation, s.trust, s.calibration, s.test) if d is not None]
-    ids = {d.split: d.ids for d in parts}
-    (folder / "splits.json").write_text(json.dumps(ids, indent=1), encoding="utf-8")
-    (folder / "findings.json").write_text(files.to_json(tuple(findings)), encoding="utf-8")
-
-
-def refuse_errors(findings: Sequence[Finding]) -> None:
-    """Stop before any work where the data cannot carry the task.
-
-    Raises:
-        DataError: with every error found.
-    """
-    errors = [DataError(f.what, where=f.where, mend=f.mend) for f in findings if f.level == "error"]
-    if errors:
-        raise DataError(f"{len(errors)} problem(s) in the data", problems=errors)
 
 
 # -------------------------------------------------------------------------- adapt
@@ -325,7 +232,7 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
         c.name: evaluate.AnswerSheet.read(_answer(kitchen, c)) for c in candidates if c.artifact is not None
     }
     inputs = {
-        "config": digest.of_text(config.evaluate.model_dump_json(), config.report.language),
+        "config": digest.of_text(config.evaluate.model_dump_json()),
         "worlds": str(config.economics.worlds),
         "error_costs": digest.of_json(dict(config.economics.error_costs)),
         "test": splits.test.digest,
@@ -343,7 +250,6 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
             scores,
             splits.test,
             rng=opened.rng("evaluate.compare"),
-            language=config.report.language,
         )
         quality = evaluate.draw(
             config.evaluate,

@@ -135,8 +135,9 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Digest of every resolved value."""
-        return digest.of_json(self.resolved)
+        """Digest of every resolved value that changes what is found, not how it is told or served."""
+        told = {"report", "gateway"}
+        return digest.of_json({k: v for k, v in self.resolved.items() if k not in told})
 
     @property
     def has_cascade(self) -> bool:
@@ -332,6 +333,15 @@ def _cross_checks(
         for parent in plan.parents:
             field = next((f for f, v in plan.config if v == parent), "technique")
             check(plan, field, parent, "candidate", dict.fromkeys(names))
+    trained = [p.name for p in plans if p.stage in {"adapt", "federate"}]
+    if config.data.task == "generate" and trained:
+        problems.append(
+            RecipeError(
+                f"no technique learns to generate yet, so {trained[0]!r} cannot be made",
+                where=f"{document.where(('data', 'task'))} data.task",
+                mend="Use classify, or keep only api and host candidates.",
+            )
+        )
     reference = config.evaluate.reference
     if reference is not None and reference not in names:
         where = f"{document.where(('evaluate', 'reference'))} evaluate.reference"

@@ -6,6 +6,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+from sazon.core.errors import DataError
 from sazon.data import Inspection
 
 FROZEN_ENCODER_ROWS = 20_000
@@ -19,7 +20,16 @@ def first_recipe(found: Inspection, *, path: str, name: str) -> str:
         found: columns and what they look like.
         path: the data file as the recipe should name it.
         name: name of the task.
+
+    Raises:
+        DataError: the target is free text.
     """
+    if found.task == "generate":
+        raise DataError(
+            f"the column {found.roles['target']!r} looks like free text, not like a label",
+            where=path,
+            mend="Only classification is learnt so far: add a column with one of a few labels.",
+        )
     lines = [
         f"# Written by `sazon init` from {found.rows:,} rows. Check the columns, then: sazon run THIS_FILE",
         f"name: {_quoted(name)}",

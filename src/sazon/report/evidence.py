@@ -15,6 +15,7 @@ from sazon.core.types import (
     Evaluation,
     Example,
     Finding,
+    Phrase,
     QualityDraws,
     Reason,
     Splits,
@@ -32,7 +33,8 @@ class DataSummary:
     licence: str
     public: bool
     """Declared public: the worst errors may be shown as text."""
-    how_split: str
+    how_split: tuple[Phrase, ...]
+    """How the splits were made, a sentence each."""
     rows: Mapping[str, int]
     """Split → number of rows, in the order fit, validation, trust, calibration, test."""
     parts: Mapping[str, Mapping[str, Mapping[str, int]]]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sazon.core.words import LANGUAGES, Phrase
 from sazon.report.evidence import Evidence
 
 FORMAT = "sazon.report/1"
@@ -25,6 +26,9 @@ def render(evidence: Evidence) -> str:
 
 def _plain(value: Any) -> Any:
     """JSON's own types; arrays are left out, what is not finite is null."""
+    if isinstance(value, Phrase):
+        told = {language: value.words(language) for language in LANGUAGES}
+        return {"package": value.package, "key": value.key, "values": _plain(value.values)} | told
     if is_dataclass(value) and not isinstance(value, type):
         held = {f.name: getattr(value, f.name) for f in fields(value)}
         return {k: _plain(v) for k, v in held.items() if not isinstance(v, np.ndarray)}

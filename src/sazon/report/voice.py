@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from sazon.core.types import Costs, Estimate, Kind
-from sazon.core.words import Language, catalogue, number, say
+from sazon.core.words import Language, Phrase, catalogue, number, say
 from sazon.report.document import Cell
 
 DASH = "–"
@@ -19,6 +19,7 @@ _SIGNS = {"EUR": "€", "USD": "US$", "GBP": "£"}
 
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _MONTH_ONLY = re.compile(r"(\d{4})-(\d{2})")
+_NUMBER = re.compile(r"[\d,]*\d(\.\d+)?")
 _PATTERNS = (
     (
         re.compile(r"in (?P<share>\d+) % of worlds no demand makes it cost the same as (?P<other>.+)"),
@@ -27,6 +28,13 @@ _PATTERNS = (
     (re.compile(r"more than (?P<n>[\d,]+) further labels"), "pattern.many_labels"),
     (re.compile(r"accuracy\((?P<one>.+)\) = accuracy\((?P<other>.+)\)"), "pattern.equal"),
     (re.compile(r"accuracy\((?P<one>.+)\) ≤ accuracy\((?P<other>.+)\) − (?P<margin>.+)"), "pattern.worse"),
+    (re.compile(r"Wilson score, design effect (?P<effect>[\d.]+) \(CR1\), t"), "pattern.wilson_clustered"),
+    (
+        re.compile(
+            r"Wilson score, design effect (?P<effect>[\d.]+) \(CR1\), t; only (?P<clusters>\d+) clusters"
+        ),
+        "pattern.wilson_few_clusters",
+    ),
 )
 """Sentences of other rooms that hold a number or a name."""
 
@@ -43,6 +51,10 @@ class Voice:
     def __call__(self, key: str, /, **values: object) -> str:
         """A phrase of the report."""
         return say("sazon.report", self.language, key, **values)
+
+    def phrase(self, phrase: Phrase) -> str:
+        """What another room tells, in its own words."""
+        return phrase.words(self.language)
 
     def term(self, group: str, name: str) -> str:
         """The word for a name somebody else chose; the name itself, made readable, where unknown."""
@@ -73,8 +85,14 @@ class Voice:
             return known
         for pattern, key in _PATTERNS:
             if (match := pattern.fullmatch(sentence)) is not None:
-                return self(key, **match.groupdict())
+                return self(key, **{name: self._as_written(v) for name, v in match.groupdict().items()})
         return sentence
+
+    def _as_written(self, text: str) -> str:
+        """A number found in a sentence as readers of the language write it; other text as it is."""
+        if _NUMBER.fullmatch(text) is None:
+            return text
+        return self.number(float(text.replace(",", "")), digits=len(text.partition(".")[2]))
 
     def unit(self, unit: str) -> str:
         """A unit in words; `EUR/hour` keeps its currency."""

@@ -12,7 +12,7 @@ from sazon.report.voice import Voice
 
 TRAINED = ("majority", "linear", "transfer", "finetune", "distill")
 _TUNED, _FROZEN = "finetune", "transfer"
-_MACHINE = ("options", "updates_protected", "algorithm")
+_MACHINE = ("options", "protected", "algorithm")
 
 
 def chapter(evidence: Evidence, voice: Voice) -> Chapter:
@@ -108,7 +108,7 @@ def _on_test(evidence: Evidence, tuned: str, frozen: str, voice: Voice) -> str:
 def told(made: Sequence[Candidate], voice: Voice) -> list[Block]:
     """Warnings, and what each technique wants said of its candidates."""
     blocks: list[Block] = []
-    notes = tuple(f"{c.name}: {note}" for c in made for note in c.notes)
+    notes = tuple(f"{c.name}: {voice.phrase(note)}" for c in made for note in c.notes)
     if notes:
         blocks += [Heading(text=voice("adapt.notes")), Bullets(items=notes)]
     rows = tuple((Cell(text=c.name), Cell(text=said)) for c in made if (said := _said(c, voice)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sazon.core.words import sentences
 from sazon.report import cells
 from sazon.report.document import Block, Cell, Chapter, Facts, Folded, Paragraph, Table
 from sazon.report.evidence import PARTS, Evidence
@@ -19,7 +20,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
             (voice("data.name"), Cell(text=data.name)),
             (voice("data.licence"), Cell(text=data.licence or voice("data.licence_unknown"))),
             (voice("data.public"), Cell(text=voice("data.public_yes" if data.public else "data.public_no"))),
-            (voice("data.how"), Cell(text=data.how_split)),
+            (voice("data.how"), Cell(text=sentences(data.how_split, voice.language))),
         )
     )
     blocks: list[Block] = [facts, _rows(evidence, voice)]
@@ -78,9 +79,9 @@ def _findings(evidence: Evidence, voice: Voice) -> Block:
         rows=tuple(
             (
                 cells.level(f, voice),
-                Cell(text=f.what if f.count is None else f"{f.what} ({voice.number(f.count)})"),
+                Cell(text=voice.phrase(f.says)),
                 Cell(text=f.where),
-                Cell(text=f.mend),
+                Cell(text=voice.phrase(f.mends) if f.mends is not None else ""),
             )
             for f in evidence.findings
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sazon.core.types import Candidate, Certificate, Verdict
+from sazon.core.types import Verdict
 from sazon.report import cells
 from sazon.report.document import Block, Bullets, Cell, Chapter, Heading, Paragraph, Table, Tone
 from sazon.report.evidence import Evidence
@@ -84,7 +84,7 @@ def _certificates(evidence: Evidence, voice: Voice) -> list[Block]:
         rows=tuple(
             (
                 Cell(text=c.name, note=voice.told(held_by.algorithm)),
-                Cell(text=_says(c, held_by, voice)),
+                Cell(text=voice.phrase(held_by.says)),
                 voice.estimate(held_by.local_share),
                 voice.estimate(held_by.harm),
                 Cell(text=voice.number(held_by.n)),
@@ -99,17 +99,3 @@ def _certificates(evidence: Evidence, voice: Voice) -> list[Block]:
         stack=True,
     )
     return [Heading(text=voice("decide.certificates")), table]
-
-
-def _says(candidate: Candidate, held: Certificate, voice: Voice) -> str:
-    """A cascade's bound in words; another certificate's own statement."""
-    if candidate.technique != "cascade" or len(candidate.parents) != 2:
-        return held.statement
-    local, cloud = candidate.parents
-    known = {"exact": "certificate_says", "betting": "certificate_net"}
-    key = known.get(held.algorithm.split()[0])
-    if key is None:
-        return held.statement
-    key = "certificate_none" if held.threshold is None else key
-    confidence, harm = voice.share(1 - held.delta, digits=0), voice.share(held.epsilon)
-    return voice(f"decide.{key}", confidence=confidence, harm=harm, local=local, cloud=cloud)

@@ -6,6 +6,7 @@ import math
 
 from sazon.core.types import Claim, Estimate
 from sazon.report import cells, charts
+from sazon.report.chapters.adapt import TRAINED
 from sazon.report.document import (
     Block,
     Bullets,
@@ -42,13 +43,24 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     blocks += [Heading(text=voice("evaluate.claims_title")), Paragraph(text=voice("evaluate.claims_intro"))]
     blocks.append(_claims(evidence, voice))
     blocks += [Heading(text=voice("evaluate.worst_title")), *_worst(evidence, voice)]
-    if evaluation.notes:
-        blocks.append(Bullets(items=evaluation.notes))
+    notes = _notes(evidence, voice)
+    if notes:
+        blocks.append(Bullets(items=notes))
     return Chapter(
         name="evaluate",
         title=voice("evaluate.title"),
         question=voice("evaluate.question"),
         blocks=tuple(blocks),
+    )
+
+
+def _notes(evidence: Evidence, voice: Voice) -> tuple[str, ...]:
+    """Warnings of the evaluation, and of the candidates no other chapter speaks of."""
+    elsewhere = (*TRAINED, "federate")
+    others = [c for c in evidence.candidates if c.training is None and c.technique not in elsewhere]
+    return (
+        *(voice.phrase(note) for note in evidence.evaluation.notes),
+        *(f"{c.name}: {voice.phrase(note)}" for c in others for note in c.notes),
     )
 
 

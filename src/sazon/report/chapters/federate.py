@@ -8,8 +8,8 @@ from sazon.report.document import Block, Cell, Chapter, Note, Paragraph, Table
 from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice
 
-_POOLED, _ALONE, _GAP = "pooled_accuracy", "alone_accuracy.", "difference_to_pooled"
-_OWN = {"together": "own.", "pooled": "pooled_own_accuracy.", "alone_own": "alone_own_accuracy."}
+_POOLED, _ALONE, _GAP = "pooled", "alone.", "difference_to_pooled"
+_OWN = {"together": "own.", "pooled": "pooled_own.", "alone_own": "alone_own."}
 """Arm → beginning of its metrics on each site's own validation rows."""
 
 
@@ -20,7 +20,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     if not together:
         blocks.append(Paragraph(text=voice("federate.nothing"), quiet=True))
     else:
-        if not all(c.facts.get("updates_protected") is True for c in together):
+        if not all(c.facts.get("protected") is True for c in together):
             blocks.append(Note(text=voice("federate.unprotected"), tone="warn"))
         blocks.append(effort(together, voice, caption=voice("federate.effort")))
         for candidate in together:

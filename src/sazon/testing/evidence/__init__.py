@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sazon.core.types import Finding
+from sazon.core.types import Finding, Phrase
+from sazon.core.words import Value
 from sazon.report.evidence import DataSummary, Evidence
 from sazon.testing.evidence import money, quality
 from sazon.testing.evidence.options import OPTIONS, N, candidate
@@ -36,12 +37,12 @@ def sample_evidence(
         findings=(
             Finding(
                 level="warning",
-                what="near duplicates across train and test",
-                where="test",
-                mend="Set data.remove_duplicates: true.",
+                says=_of_data("saw.duplicates", exact=1, near=2, part_key="part.test", similarity_level=0.85),
+                where="data.train",
+                mends=_of_data("mend.drop_duplicates"),
                 count=3,
             ),
-            Finding(level="note", what=f"the base is English, half of the texts are Spanish {hostile}"),
+            Finding(level="note", says=_of_data("saw.alike", names=f"'billing', 'Billing {hostile}'")),
         ),
         candidates=candidates,
         evaluation=quality.evaluation(candidates, worst, hostile),
@@ -62,6 +63,10 @@ def sample_evidence(
         seconds={"data": 0.8, "adapt/probe": 11.2, "adapt/tuned": 74.0, "evaluate": 9.3, "economics": 1.1},
         recipe_digest="0f" * 32,
     )
+
+
+def _of_data(key: str, **values: Value) -> Phrase:
+    return Phrase(package="sazon.data", key=key, values=values)
 
 
 _VERDICT = {
@@ -113,7 +118,16 @@ def _data(public: bool, hostile: str) -> DataSummary:
         name=f"front_desk{hostile}",
         licence="Apache-2.0 (synthetic)",
         public=public,
-        how_split="by customer, stratified by class; one customer never straddles two parts",
+        how_split=(
+            _of_data(
+                "how.test_cut",
+                rows=N,
+                all_rows=1_688,
+                manner_key="manner.groups_by_class",
+                group=f"customer{hostile}",
+            ),
+            _of_data("how.fit", rows=rows["fit"]),
+        ),
         rows=rows,
         parts={
             "language": spread({"en": 0.38, "es": 0.5, "mixed": 0.12}),

@@ -137,5 +137,5 @@ def decision(candidates: tuple[Candidate, ...], status: Literal["decided", "unde
         labels_needed=Estimate(value=340, low=210, high=610, unit="labels", kind="assumed"),
     )
     if status == "decided":
-        return replace(found, labels_needed=Estimate.none("already decided", unit="labels"))
+        return replace(found, labels_needed=Estimate(value=0.0, unit="labels"))
     return found

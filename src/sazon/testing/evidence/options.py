@@ -7,7 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sazon.core.types import Artifact, Candidate, Certificate, Estimate, Kind, Placement, TrainingCost
+from sazon.core.types import (
+    Artifact,
+    Candidate,
+    Certificate,
+    Estimate,
+    Kind,
+    Phrase,
+    Placement,
+    TrainingCost,
+)
+from sazon.core.words import Value
 
 
 class Option(NamedTuple):
@@ -49,18 +59,18 @@ def candidate(option: Option, hostile: str) -> Candidate:
     if technique == "federate":
         facts = {
             "rounds": 20,
-            "updates_protected": False,
+            "protected": False,
             "communicated_bytes": 2_150_000,
             "rows.centro": 410,
         }
         sites = (("centro", 0.80), ("marina", 0.74), ("valle", 0.69))
-        validation |= {"pooled_accuracy": share(0.877, 210)}
+        validation |= {"pooled": share(0.877, 210)}
         validation |= {"difference_to_pooled": Estimate(value=-0.009, low=-0.03, high=0.012, unit="share")}
         for site, value in sites:
-            validation |= {f"alone_accuracy.{site}": share(value, 210), f"own.{site}": share(0.87, 70)}
+            validation |= {f"alone.{site}": share(value, 210), f"own.{site}": share(0.87, 70)}
             validation |= {
-                f"pooled_own_accuracy.{site}": share(0.875, 70),
-                f"alone_own_accuracy.{site}": share(value + 0.05, 70),
+                f"pooled_own.{site}": share(0.875, 70),
+                f"alone_own.{site}": share(value + 0.05, 70),
             }
     energy = Estimate(
         value=(seconds or 0) * 6e-6,
@@ -79,17 +89,35 @@ def candidate(option: Option, hostile: str) -> Candidate:
         placement=placement,
         providers=(f"frontier{hostile}",) if technique == "api" else (),
         training=TrainingCost(seconds=seconds, rows=860, energy_kwh=energy) if seconds is not None else None,
-        certificate=_certificate() if technique == "cascade" else None,
+        certificate=_certificate(hostile) if technique == "cascade" else None,
         validation=validation,
         facts=facts,
-        notes=(f"its quality is assumed, not measured {hostile}",) if kind == "assumed" else (),
+        notes=_notes(technique, hostile),
     )
 
 
-def _certificate() -> Certificate:
+def _notes(technique: str, hostile: str) -> tuple[Phrase, ...]:
+    if technique == "finetune":
+        values: dict[str, Value] = {"foreign_share": 0.62, "base": f"minilm{hostile}", "languages": "en"}
+        return (Phrase(package="sazon.adapt", key="note.languages", values=values),)
+    if technique == "federate":
+        return (Phrase(package="sazon.federate", key="note.unprotected", values={"sites": 3}),)
+    return ()
+
+
+def _certificate(hostile: str) -> Certificate:
     return Certificate(
-        statement="P( P(small ✗, tuned ✓, small answers) ≤ 0.02 ) ≥ 0.9",
-        algorithm="fixed-sequence testing",
+        says=Phrase(
+            package="sazon.evaluate",
+            key="certificate.exact",
+            values={
+                "local": f"small{hostile}",
+                "cloud": f"tuned{hostile}",
+                "harm_rate": 0.02,
+                "confidence_share": 0.9,
+            },
+        ),
+        algorithm="exact binomial, fixed-sequence testing",
         epsilon=0.02,
         delta=0.1,
         n=180,

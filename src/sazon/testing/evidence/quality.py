@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from sazon.core.types import Candidate, Claim, ErrorRow, Estimate, Evaluation, QualityDraws, SliceRow
+from sazon.core.types import (
+    Candidate,
+    Claim,
+    ErrorRow,
+    Estimate,
+    Evaluation,
+    Phrase,
+    QualityDraws,
+    SliceRow,
+)
 from sazon.testing.evidence.options import OPTIONS, N, share
 
 CLASSES = ("appointment", "billing", "cancel", "complaint", "directions", "prescription", "results", "urgent")
@@ -63,7 +72,13 @@ def evaluation(candidates: tuple[Candidate, ...], rows: tuple[ErrorRow, ...], ho
             for c in candidates
             if c.kind == "measured"
         },
-        notes=(f"3 test messages have no language {hostile}",),
+        notes=(
+            Phrase(
+                package="sazon.evaluate",
+                key="notes.guessed_reference",
+                values={"reference": reference},
+            ),
+        ),
     )
 
 
@@ -96,9 +111,9 @@ def _difference(candidate: Candidate, accuracy: float, reference: str) -> Claim:
     gap = accuracy - OPTIONS[1].accuracy
     half = 0.028 if candidate.kind == "measured" else 0.06
     return Claim(
-        hypothesis=f"{candidate.name} is not worse than {reference}",
+        hypothesis=f"accuracy({candidate.name}) ≤ accuracy({reference}) − 0.02",
         margin=0.02,
-        test="paired bootstrap by group",
+        test="Tango score, one-sided",
         n=N,
         clusters=301,
         p_raw=0.0004 if abs(gap) > half else 0.21,

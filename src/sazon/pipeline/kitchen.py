@@ -1,0 +1,112 @@
+"""Before the first stage: read and check the data, find the bases, split once, write down what holds."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sazon import data, economics, models
+from sazon.core import files
+from sazon.core.errors import DataError
+from sazon.core.run import Run, read_resolved
+from sazon.core.seams import Base
+from sazon.core.types import Finding, Splits
+from sazon.core.words import sentences
+from sazon.data import Loaded
+from sazon.pipeline.options import prices_of, with_tokens
+from sazon.pipeline.surroundings import cache_folder, machine, versions
+from sazon.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kitchen:
+    """What every stage of one run needs at hand."""
+
+    recipe: Recipe
+    run: Run
+    splits: Splits
+    bases: Mapping[str, Base]
+    cache: Path
+    prices: Mapping[str, economics.TokenPrice]
+    """What each provider charges, as of the day the run began."""
+
+    @property
+    def economics_config(self) -> economics.EconomicsConfig:
+        """The recipe's economics, tokens per request filled in from the data."""
+        return with_tokens(self.recipe.config.economics, self.splits.test)
+
+
+def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], list[Finding]]:
+    """Read and check the data and find the base models, without doing any work.
+
+    Raises:
+        DataError: the data cannot be read, or cannot carry the task.
+        EnvironmentLacks: a base model is not there.
+    """
+    config, cache = wanted.config, cache_folder()
+    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
+    bases = {
+        name: models.resolve_base(name, m.source, root=wanted.root, offline=offline, cache=cache)
+        for name, m in config.models.items()
+        if any(p.base == name for p in wanted.plans)
+    }
+    languages = {n: tuple(config.models[n].languages) or b.languages for n, b in bases.items()}
+    findings = data.check(loaded, base_languages=languages)
+    errors = [DataError(f.what, where=f.where, mend=f.mend) for f in findings if f.level == "error"]
+    if errors:
+        raise DataError(f"{len(errors)} problem(s) in the data", problems=errors)
+    return loaded, bases, findings
+
+
+def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
+    """Look, split the data once, and write down everything that was resolved."""
+    config, cache = wanted.config, cache_folder()
+    loaded, bases, findings = look(wanted, offline=offline)
+    splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
+    prices_on = _prices_on(opened)
+    prices = prices_of(wanted, on=prices_on)
+    opened.write("recipe.yaml", wanted.text)
+    opened.write(
+        "resolved.json",
+        json.dumps(
+            {
+                "seed": config.seed,
+                "root": os.path.relpath(wanted.root, opened.directory),
+                "overrides": wanted.overrides,
+                "prices_on": prices_on.isoformat(),
+                "recipe": wanted.resolved,
+                "recipe_digest": wanted.digest,
+                "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
+                "splits": splits.digests,
+                "how_split": sentences(splits.how, "en"),
+                "versions": versions(),
+                "machine": machine(),
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n",
+    )
+    kitchen = Kitchen(recipe=wanted, run=opened, splits=splits, bases=bases, cache=cache, prices=prices)
+    opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
+    return kitchen, findings
+
+
+def _prices_on(opened: Run) -> datetime.date:
+    """The day a run began: resuming it later must not change its prices."""
+    if (opened.directory / "resolved.json").is_file():
+        return datetime.date.fromisoformat(read_resolved(opened.directory)["prices_on"])
+    return datetime.datetime.now(tz=datetime.UTC).date()
+
+
+def _write_data(kitchen: Kitchen, findings: list[Finding], folder: Path) -> None:
+    """Write which ids stand in which split, never inputs."""
+    s = kitchen.splits
+    parts = [d for d in (s.fit, s.validation, s.trust, s.calibration, s.test) if d is not None]
+    ids = {d.split: d.ids for d in parts}
+    (folder / "splits.json").write_text(json.dumps(ids, indent=1), encoding="utf-8")
+    (folder / "findings.json").write_text(files.to_json(tuple(findings)), encoding="utf-8")
