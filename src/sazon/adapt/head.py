@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sazon.adapt.config import Switch
-from sazon.adapt.measure import codes, fit_temperature, validation_metrics
+from sazon.adapt.measure import calibrated_loss, codes, fit_temperature, validation_metrics
 from sazon.adapt.softmax_regression import Head, cross_validate, deal_folds, fit_head, labelled
 from sazon.core.errors import DataError
 from sazon.core.types import Estimate, Floats, TrainingData
@@ -85,7 +85,7 @@ def choose_head(
     """Embed all rows, choose C by grouped cross-validation on fit, train on fit.
 
     Among the values of C whose accuracy is within half a standard error of the best, the one
-    with the least log-loss is taken.
+    with the least log-loss after temperature scaling is taken.
 
     Raises:
         DataError: a class has neither a row nor a label name to learn from.
@@ -107,7 +107,10 @@ def choose_head(
             )
         dealt = deal_folds(data.fit.groups, data.fit.targets, k, rng)
         extra = (names.X, names.truth)
-        accuracy, loss = cross_validate(fit.X, fit.truth, dealt, classes=classes, grid=ordered, always=extra)
+        scores = cross_validate(fit.X, fit.truth, dealt, classes=classes, grid=ordered, always=extra)
+        accuracy = (scores.argmax(axis=2) == fit.truth).mean(axis=1)
+        # The head is calibrated after it is chosen, so each C is judged calibrated.
+        loss = np.array([calibrated_loss(one, fit.truth) for one in scores])
         chosen = _least_loss_of_the_best(accuracy, loss, n=len(fit.truth))
         C, cv_accuracy = ordered[chosen], float(accuracy[chosen])
     rows = fit + names

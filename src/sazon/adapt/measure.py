@@ -102,3 +102,9 @@ def training_cost(*, seconds: float, rows: int, tokens: int | None, device: str)
 def busy_threads() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def calibrated_loss(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) -> float:
+    """Mean log-loss of softmax(scores/T) at the T of `fit_temperature`."""
+    shares = softmax(scores, temperature=fit_temperature(scores, truth))
+    return float(row_losses(shares, truth).mean())

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sazon.adapt.measure import row_losses
 from sazon.core.types import Floats
-from sazon.models.softmax import softmax
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +129,8 @@ def cross_validate(
     classes: int,
     grid: Sequence[float],
     always: tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]],
-) -> tuple[Floats, Floats]:
-    """Out-of-fold accuracy and log-loss for each C of the grid.
+) -> Floats:
+    """Out-of-fold scores of every row for each C of the grid.
 
     Args:
         X: rows, shape (n, features).
@@ -143,9 +141,9 @@ def cross_validate(
         always: rows and class columns that every fold trains on (label names).
 
     Returns:
-        accuracy and log-loss, each of shape (len(grid),).
+        shape (len(grid), n, classes).
     """
-    right, loss = np.zeros(len(grid)), np.zeros(len(grid))
+    scores = np.zeros((len(grid), len(truth), classes))
     for fold in np.unique(folds):
         held = folds == fold
         rows = np.concatenate([X[~held], always[0]])
@@ -153,7 +151,5 @@ def cross_validate(
         head: Head | None = None
         for i, C in enumerate(grid):
             head = fit_head(rows, wanted, C=C, start=head, steps=100)
-            probabilities = softmax(head.scores(X[held]))
-            right[i] += (probabilities.argmax(axis=1) == truth[held]).sum()
-            loss[i] += row_losses(probabilities, truth[held]).sum()
-    return right / len(truth), loss / len(truth)
+            scores[i, held] = head.scores(X[held])
+    return scores
