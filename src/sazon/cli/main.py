@@ -50,7 +50,7 @@ def speaking_plainly(*, as_json: bool = False) -> Iterator[None]:
             for problem in problems:
                 typer.echo(problem, err=True)
             if len(problems) > 1:
-                typer.echo(str(error), err=True)
+                typer.echo(f"{len(problems)} problems; nothing was done.", err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sazon import decide, report
-from sazon.core.types import Costs, Decision, Evaluation, QualityDraws
+from sazon.core.types import Candidate, Costs, Decision, Evaluation, Finding, QualityDraws
 from sazon.core.words import LANGUAGES
 from sazon.pipeline.surroundings import machine, versions
 
 if TYPE_CHECKING:
     from sazon.pipeline.kitchen import Kitchen
-    from sazon.pipeline.order import Outcome
 
 
 def gather(
     kitchen: Kitchen,
-    outcome: Outcome,
+    candidates: tuple[Candidate, ...],
+    findings: tuple[Finding, ...],
     evaluation: Evaluation,
     quality: QualityDraws,
     costs: Costs,
@@ -35,8 +35,8 @@ def gather(
         versions=versions() | facts,
         made_at=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         data=replace(report.summarise(kitchen.splits), name=wanted.name),
-        findings=outcome.findings,
-        candidates=outcome.candidates,
+        findings=findings,
+        candidates=candidates,
         evaluation=evaluation,
         costs=costs,
         decision=decision,
@@ -46,7 +46,7 @@ def gather(
         verdict={language: decide.verdict(decision, language) for language in LANGUAGES},
         quality=quality,
         inputs_shown=report.inputs_of_worst(evaluation, test, allowed=wanted.config.report.show_inputs),
-        policy=policy_facts(kitchen, outcome),
+        policy=policy_facts(kitchen, candidates),
         seconds={e["stage"]: e["seconds"] for e in manifest},
         looks=looks(kitchen),
         recipe_digest=wanted.digest,
@@ -69,10 +69,10 @@ def looks(kitchen: Kitchen) -> int:
     return max(1, len(seen))
 
 
-def policy_facts(kitchen: Kitchen, outcome: Outcome) -> dict[str, str]:
+def policy_facts(kitchen: Kitchen, candidates: tuple[Candidate, ...]) -> dict[str, str]:
     """What was allowed and what left, for the policy chapter; single words are keys of its words."""
     basis = kitchen.recipe.config.policy.local_basis
-    providers = sorted({p for c in outcome.candidates for p in c.providers})
+    providers = sorted({p for c in candidates for p in c.providers})
     return {
         "basis": ", ".join(f"{k}: {v}" for k, v in basis.items()) or "operator",
         "exits": "denied",

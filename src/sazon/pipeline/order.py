@@ -118,7 +118,9 @@ def run(
             decision = _decide(kitchen, candidates, evaluation, quality, costs)
             outcome = replace(outcome, decision=decision)
         if last >= STAGES.index("report"):
-            _report(kitchen, gather(kitchen, outcome, evaluation, quality, costs, decision))
+            _report(
+                kitchen, gather(kitchen, candidates, outcome.findings, evaluation, quality, costs, decision)
+            )
         return outcome
 
 
