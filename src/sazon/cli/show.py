@@ -21,12 +21,14 @@ WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "accuracy": "accuracy %, 95 %", "cost": "{currency} per 1,000 right", "best": "P(best) %",
         "total": "total {currency}, P10–P90", "report": "Report",
+        "renew": "Report of this: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "A",
         "legend": "M measured · P published · A assumed",
     },
     "es": {
         "accuracy": "aciertos %, 95 %", "cost": "{currency} por 1.000 aciertos", "best": "P(mejor) %",
         "total": "total {currency}, P10–P90", "report": "Informe",
+        "renew": "Informe de esto: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "S",
         "legend": "M medido · P publicado · S supuesto",
     },
@@ -63,10 +65,10 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
 
         console.print()
         console.print(decide.verdict(result.decision, language), markup=False, highlight=False)
-    if result.report.is_file():
+    if result.reported:
         typer.echo(f"{words['report']}: {_shown(result.report)}")
     else:
-        typer.echo(str(_shown(result.directory)))
+        typer.echo(words["renew"].format(run=_shown(result.directory)))
 
 
 def consent(text: str, *, yes: bool) -> bool:
@@ -105,7 +107,7 @@ def _as_data(result: Outcome) -> dict[str, Any]:
     decision = result.decision
     return {
         "directory": str(result.directory),
-        "report": str(result.report) if result.report.is_file() else None,
+        "report": str(result.report) if result.reported else None,
         "table": TypeAdapter(list[dict[str, Any]]).dump_python(result.table, mode="json"),
         "decision": TypeAdapter(type(decision)).dump_python(decision, mode="json") if decision else None,
     }

@@ -110,9 +110,16 @@ class Run:
         Raises:
             EnvironmentLacks: cannot be written, or another run is using it.
         """
-        with readable_disk_errors(directory):
-            directory.mkdir(parents=True, exist_ok=True)
-            lock = (directory / ".lock").open("w")
+        try:
+            with readable_disk_errors(directory):
+                directory.mkdir(parents=True, exist_ok=True)
+                lock = (directory / ".lock").open("w")
+        except OSError as error:
+            raise EnvironmentLacks(
+                f"no run can be kept here: {error.strerror}",
+                where=str(directory),
+                mend="Choose another place with --out DIR.",
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -136,9 +143,14 @@ class Run:
 
     def close(self) -> None:
         """Let others use the directory."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._lock is None:
+            return
+        if [p.name for p in self.directory.iterdir()] == [".lock"]:
+            # Refused before anything was written: leave no empty directory behind.
+            (self.directory / ".lock").unlink()
+            self.directory.rmdir()
+        self._lock.close()
+        self._lock = None
 
     def __enter__(self) -> Run:
         """Return itself."""

@@ -13,7 +13,7 @@ from sazon.core.errors import EnvironmentLacks, PolicyRefused, RecipeError
 from sazon.core.run import read_resolved, readable_disk_errors, write_aside
 from sazon.core.types import Decision, Finding, Phrase
 from sazon.pipeline.kitchen import look
-from sazon.pipeline.options import prices_of
+from sazon.pipeline.options import check_hosts, prices_of
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
 from sazon.recipe.explain import explain as explain_recipe
@@ -45,6 +45,7 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
         EnvironmentLacks: a base model is not there.
         RecipeError: a provider that is used has no price.
     """
+    check_hosts(wanted)
     prices_of(wanted, on=datetime.datetime.now(tz=datetime.UTC).date())
     loaded, _, findings = look(wanted, offline=offline)
     rows = len(loaded.train) + sum(len(d) for d in (loaded.validation, loaded.test) if d is not None)
@@ -98,7 +99,7 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
     from sazon.gateway.server import serve as answer_requests
 
     read_resolved(directory)
-    wanted = recipe_of(directory)
+    wanted = recipe_of(directory, [] if port is None else [f"gateway.port={port}"])
     name = candidate or _chosen(directory)
     if name not in wanted.config.candidates:
         raise registry.unknown("candidate", name, list(wanted.config.candidates))
@@ -114,11 +115,8 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
             where=name,
             mend="Serve a local candidate: sazon serve RUN --candidate NAME.",
         )
-    config = wanted.config.gateway
-    if port is not None:
-        config = config.model_copy(update={"port": port})
     served = Served(name=wanted.name, candidate=made, predictor=models.load(made))
-    answer_requests(served, config, language=wanted.config.report.language)
+    answer_requests(served, wanted.config.gateway, language=wanted.config.report.language)
 
 
 def _chosen(directory: Path) -> str:

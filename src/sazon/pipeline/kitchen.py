@@ -17,7 +17,7 @@ from sazon.core.seams import Base
 from sazon.core.types import Finding, Splits
 from sazon.core.words import sentences
 from sazon.data import Loaded
-from sazon.pipeline.options import prices_of, with_tokens
+from sazon.pipeline.options import check_hosts, prices_of, with_tokens
 from sazon.pipeline.surroundings import cache_folder, machine, versions
 from sazon.recipe import Recipe
 
@@ -65,6 +65,7 @@ def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], lis
 def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
     """Look, split the data once, and write down everything that was resolved."""
     config, cache = wanted.config, cache_folder()
+    check_hosts(wanted)
     loaded, bases, findings = look(wanted, offline=offline)
     splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
     prices_on = _prices_on(opened)

@@ -127,6 +127,28 @@ def _cloud_share(candidate: Candidate, known: Mapping[str, Estimate]) -> Estimat
     )
 
 
+def check_hosts(wanted: Recipe) -> None:
+    """See that every hosted model is known and fits its GPU, before any work.
+
+    Raises:
+        RecipeError: naming the candidate.
+    """
+    for plan in wanted.plans:
+        if plan.technique != "host":
+            continue
+        option = economics.Option(
+            name=plan.name,
+            kind="host",
+            model=plan.config.model,
+            gpu=plan.config.gpu,
+            tenure=plan.config.tenure,
+        )
+        try:
+            economics.hosted(option, wanted.config.economics)
+        except SazonError as error:
+            raise RecipeError(error.what, where=f"candidates.{plan.name}", mend=error.mend) from error
+
+
 def prices_of(wanted: Recipe, *, on: datetime.date) -> dict[str, economics.TokenPrice]:
     """What every provider charges that an API candidate uses; asked before any work.
 

@@ -47,6 +47,8 @@ class Outcome:
     costs: Costs | None = None
     decision: Decision | None = None
     findings: tuple[Finding, ...] = ()
+    reported: bool = False
+    """Whether the report on disk is of this outcome."""
 
     @property
     def report(self) -> Path:
@@ -121,6 +123,7 @@ def run(
             _report(
                 kitchen, gather(kitchen, candidates, outcome.findings, evaluation, quality, costs, decision)
             )
+            outcome = replace(outcome, reported=True)
         return outcome
 
 
