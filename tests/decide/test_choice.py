@@ -168,7 +168,7 @@ def test_the_demand_and_error_price_that_flip_the_choice_are_found():
     assert flips["flip.error_above"]["error_price"] == pytest.approx(1.0, rel=0.01)
     assert flips["flip.demand_above"]["other"] == "b"
     assert "above 2,000 requests a day b takes over" in verdict(decision, "en")
-    assert "por encima de 2.000 consultas al día pasa delante b" in verdict(decision, "es")
+    assert "por encima de 2.000 consultas al día b pasa al primer lugar" in verdict(decision, "es")
 
 
 def test_how_good_an_assumed_candidate_would_have_to_be():
