@@ -35,6 +35,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAZON_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def precision_without_a_stopwatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which precision is faster for a tiny model is chance; no test may depend on it."""
+    monkeypatch.setattr("sazon.models.precision._try_both", lambda encoder: "fp32")
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A seeded generator."""

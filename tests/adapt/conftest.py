@@ -18,12 +18,6 @@ from sazon.testing.tiny import tiny_encoder, toy_task
 Make = Callable[..., Candidate]
 
 
-@pytest.fixture(autouse=True)
-def precision_without_a_stopwatch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which precision is faster for a tiny model is chance; no test may depend on it."""
-    monkeypatch.setattr("sazon.models.precision._try_both", lambda encoder: "fp32")
-
-
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return tiny_encoder(tmp_path_factory.mktemp("tiny") / "base")

@@ -21,12 +21,6 @@ def base(tmp_path_factory):
     return tiny_encoder(tmp_path_factory.mktemp("embed"))
 
 
-@pytest.fixture(autouse=True)
-def precision_without_a_stopwatch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which precision is faster for a tiny model is chance; no test may depend on it."""
-    monkeypatch.setattr("sazon.models.precision._try_both", lambda encoder: "fp32")
-
-
 def test_vectors_are_unit_and_in_order(base, tmp_path):
     vectors = Embedder(base, cache=tmp_path).embed(TEXTS)
 
