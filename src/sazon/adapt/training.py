@@ -19,6 +19,8 @@ from sazon.models.transformer import LENGTH_STEP, Encoder, readable_memory_error
 if TYPE_CHECKING:
     import torch
 
+Loss = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
+"""(unit vectors (rows, width), logits (rows, classes), class columns (rows,)) → the loss, a scalar."""
 MEGABATCH = 40
 """Batches of like length are drawn from this many batches of shuffled rows."""
 
@@ -65,10 +67,10 @@ class Trainee:
         )
         self.bias = torch.tensor(head.bias, dtype=torch.float32, device=encoder.device, requires_grad=True)
 
-    def scores(self, ids: Sequence[Sequence[int]], length: int) -> torch.Tensor:
-        """Logits (rows, classes)."""
+    def forward(self, ids: Sequence[Sequence[int]], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Unit vectors (rows, width) and logits (rows, classes)."""
         vectors = self.encoder.pooled(*self.encoder.tensors(ids, length))
-        return vectors @ self.weight.T + self.bias
+        return vectors, vectors @ self.weight.T + self.bias
 
     def head(self) -> Head:
         """A copy of the head."""
@@ -100,9 +102,10 @@ def train(
     rng: np.random.Generator,
     at_epoch: Callable[[int], bool] = lambda step: True,
     told: Callable[[int], None] = lambda step: None,
+    loss: Loss | None = None,
     name: str,
 ) -> int:
-    """Minimise the cross-entropy; return the step at which it stopped.
+    """Minimise the loss; return the step at which it stopped.
 
     Args:
         trainee: is changed in place.
@@ -111,6 +114,7 @@ def train(
         rng: shuffles the rows.
         at_epoch: is called after every epoch and at the end; False stops.
         told: is called after every step.
+        loss: what to minimise; None: the cross-entropy, smoothed as the plan says.
         name: of the candidate, for errors.
 
     Raises:
@@ -123,8 +127,8 @@ def train(
         trainee.encoder.backbone.train()
         for rows, length in shuffled_batches([len(i) for i in data.ids], rows=plan.batch_size, rng=rng):
             _set_rates(optimiser, plan, step)
-            loss = _descend(trainee, data, rows, length, plan, optimiser)
-            if not math.isfinite(loss):
+            lost = _descend(trainee, data, rows, length, plan, optimiser, loss)
+            if not math.isfinite(lost):
                 raise RecipeError(
                     f"training diverged at step {step + 1}: the loss is not a number",
                     where=f"candidates.{name}.rate",
@@ -140,20 +144,31 @@ def train(
     return step
 
 
-def _descend(trainee: Trainee, data: Rows, rows: list[int], length: int, plan: Plan, optimiser: Any) -> float:
+def _descend(
+    trainee: Trainee,
+    data: Rows,
+    rows: list[int],
+    length: int,
+    plan: Plan,
+    optimiser: Any,
+    loss: Loss | None,
+) -> float:
     """One step on one batch; its loss."""
     import torch
 
     with readable_memory_errors(plan.batch_size):
-        scores = trainee.scores([data.ids[r] for r in rows], length)
+        vectors, scores = trainee.forward([data.ids[r] for r in rows], length)
         wanted = torch.from_numpy(data.truth[rows].astype(np.int64)).to(trainee.encoder.device)
-        smoothing = plan.label_smoothing
-        loss = torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=smoothing)
+        if loss is None:
+            smoothing = plan.label_smoothing
+            lost = torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=smoothing)
+        else:
+            lost = loss(vectors, scores, wanted)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        lost.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
         optimiser.step()
-    return float(loss.detach())
+    return float(lost.detach())
 
 
 def seconds_per_step(trainee: Trainee, data: Rows, plan: Plan, *, name: str) -> float:

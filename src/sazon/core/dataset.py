@@ -134,3 +134,5 @@ class TrainingData:
     """All classes of the task, sorted; the order of every probability column."""
     descriptions: Mapping[str, str] = field(default_factory=dict)
     """Words that describe a label, where the recipe gives them."""
+    unlabelled: Dataset | None = None
+    """Further texts of the task without an answer (targets are empty): for self-training and distillation."""

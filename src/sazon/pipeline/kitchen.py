@@ -14,7 +14,7 @@ from sazon.core import files
 from sazon.core.errors import DataError
 from sazon.core.run import Run, read_resolved
 from sazon.core.seams import Base
-from sazon.core.types import Finding, Splits
+from sazon.core.types import Dataset, Finding, Splits
 from sazon.core.words import sentences
 from sazon.data import Loaded
 from sazon.pipeline.options import check_hosts, prices_of, with_tokens
@@ -29,6 +29,8 @@ class Kitchen:
     recipe: Recipe
     run: Run
     splits: Splits
+    unlabelled: Dataset | None
+    """Texts without an answer, which `adapt` may use."""
     bases: Mapping[str, Base]
     cache: Path
     prices: Mapping[str, economics.TokenPrice]
@@ -92,7 +94,15 @@ def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, lis
         )
         + "\n",
     )
-    kitchen = Kitchen(recipe=wanted, run=opened, splits=splits, bases=bases, cache=cache, prices=prices)
+    kitchen = Kitchen(
+        recipe=wanted,
+        run=opened,
+        splits=splits,
+        unlabelled=loaded.unlabelled,
+        bases=bases,
+        cache=cache,
+        prices=prices,
+    )
     opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
     return kitchen, findings
 

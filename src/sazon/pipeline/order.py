@@ -170,6 +170,7 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
         "base": base.revision if base else "",
         "fit": splits.fit.digest,
         "validation": splits.validation.digest,
+        "unlabelled": kitchen.unlabelled.digest if kitchen.unlabelled else "",
         # A cascade must not depend on the test set; a recording must belong to it.
         **{f"split.{k}": v for k, v in seen.items() if k != "test" or recorded},
         "recorded": _digest_if_there(kitchen.recipe.root / recorded) if recorded else "",
@@ -216,7 +217,7 @@ def _digest_if_there(path: Path) -> str:
 def _training(kitchen: Kitchen) -> TrainingData:
     s = kitchen.splits
     labels = tuple(sorted({*s.fit.targets, *s.validation.targets}))
-    return TrainingData(fit=s.fit, validation=s.validation, labels=labels)
+    return TrainingData(fit=s.fit, validation=s.validation, labels=labels, unlabelled=kitchen.unlabelled)
 
 
 def _base_of(kitchen: Kitchen, plan: Plan) -> Base | None:
