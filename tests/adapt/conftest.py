@@ -46,12 +46,14 @@ def make(base: Base, data: TrainingData, tmp_path: Path, events: list[Event]) ->
         parents: Mapping[str, Candidate] | None = None,
         cache: str = "cache",
         base: Base | None = base,
+        with_base: bool = False,
         **options: Any,
     ) -> Candidate:
         nonlocal made
         made += 1
         kind = registry.load("technique", technique)()
-        if "base" in kind.Config.model_fields:
+        asked = kind.Config.model_fields.get("base")
+        if asked is not None and (asked.is_required() or with_base):
             options |= {"base": "tiny"}
         directory = tmp_path / f"{technique}-{made}"
         directory.mkdir()

@@ -27,5 +27,8 @@ class AdaptConfig(Config):
     """Use label names and descriptions as training rows: auto does when there are few rows."""
     refit: bool = True
     """After choices are made on validation, train once more on fit and validation together."""
+    drop_suspects: bool = False
+    """Leave out of training the rows whose label is doubtful (never of validation or test); by default
+    they are only shown."""
     max_length: int | None = Field(default=None, ge=8, le=8192)
     """Tokens kept of a text when fine-tuning; None: enough for 99.5 % of the training texts."""

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from sazon.adapt.checks import require_all_labels, require_learnable
 from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
+from sazon.adapt.unknown import ClassifierConfig
 from sazon.core import digest
-from sazon.core.config import Config
 from sazon.core.errors import DataError
 from sazon.core.events import Event
 from sazon.core.rng import integer
@@ -22,7 +22,7 @@ from sazon.models.linear import LinearPredictor, vectorisers
 from sazon.models.softmax import softmax
 
 
-class LinearConfig(Config):
+class LinearConfig(ClassifierConfig):
     """Options of a linear candidate."""
 
     C: float = Field(default=1.0, gt=0, le=1e6)

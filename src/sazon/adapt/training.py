@@ -7,17 +7,29 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from sazon.adapt.averaging import MovingAverage
+from sazon.adapt.checkpoints import (
+    Checkpoint,
+    generator_state,
+    optimiser_state,
+    part_of,
+    random_states,
+    restore_optimiser,
+    restore_random_states,
+)
 from sazon.adapt.softmax_regression import Head
 from sazon.core.errors import RecipeError
 from sazon.models.transformer import LENGTH_STEP, Encoder, readable_memory_errors
 
 if TYPE_CHECKING:
     import torch
+
+    from sazon.adapt.processes import Team
 
 Loss = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 """(unit vectors (rows, width), logits (rows, classes), class columns (rows,)) → the loss, a scalar."""
@@ -41,6 +53,8 @@ class Plan:
     """Over which the rate falls to zero."""
     stop: int
     """At which training stops (at most `steps`)."""
+    average: float | None = None
+    """β of the moving average of the weights that is looked at and kept; None: the weights themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +63,16 @@ class Rows:
 
     ids: list[list[int]]
     truth: npt.NDArray[np.intp]
+
+
+class Batches(Protocol):
+    """How an epoch's rows are dealt into batches."""
+
+    def __call__(
+        self, lengths: Sequence[int], *, rows: int, rng: np.random.Generator
+    ) -> Iterator[tuple[list[int], int]]:
+        """Row indices of each batch and the length it is padded to, from the tokens of each row."""
+        ...
 
 
 class Trainee:
@@ -77,11 +101,14 @@ class Trainee:
         weight, bias = (p.detach().cpu().numpy().astype(np.float64) for p in (self.weight, self.bias))
         return Head(weight=weight, bias=bias)
 
+    def trained(self) -> dict[str, torch.Tensor]:
+        """Every parameter that training changes, by name."""
+        named = {k: p for k, p in self.encoder.backbone.named_parameters() if p.requires_grad}
+        return named | {"head.weight": self.weight, "head.bias": self.bias}
+
     def snapshot(self) -> dict[str, Any]:
         """A copy of all numbers that training changes."""
-        named = dict(self.encoder.backbone.named_parameters())
-        held = {k: p.detach().clone() for k, p in named.items() if p.requires_grad}
-        return held | {"head.weight": self.weight.detach().clone(), "head.bias": self.bias.detach().clone()}
+        return {name: p.detach().clone() for name, p in self.trained().items()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot."""
@@ -103,81 +130,192 @@ def train(
     at_epoch: Callable[[int], bool] = lambda step: True,
     told: Callable[[int], None] = lambda step: None,
     loss: Loss | None = None,
+    batches: Batches | None = None,
+    checkpoint: Checkpoint | None = None,
+    team: Team | None = None,
     name: str,
 ) -> int:
     """Minimise the loss; return the step at which it stopped.
 
     Args:
-        trainee: is changed in place.
+        trainee: is changed in place; it ends with the averaged weights where the plan averages.
         data: the rows.
         plan: rates and steps.
         rng: shuffles the rows.
         at_epoch: is called after every epoch and at the end; False stops.
         told: is called after every step.
         loss: what to minimise; None: the cross-entropy, smoothed as the plan says.
+        batches: deals the rows of an epoch; None: `shuffled_batches`.
+        checkpoint: where to go on from, and where every epoch is kept.
+        team: the processes that train together; each takes its share of every batch, and the loss
+            must be a mean over rows.
         name: of the candidate, for errors.
 
     Raises:
-        RecipeError: the loss is not a number any more.
-        EnvironmentLacks: memory does not suffice.
+        RecipeError: the loss is not a number any more; the last checkpoint stays.
+        EnvironmentLacks: memory or disk does not suffice.
     """
-    optimiser = _optimiser(trainee, plan)
-    step = 0
-    while step < plan.stop:
-        trainee.encoder.backbone.train()
-        for rows, length in shuffled_batches([len(i) for i in data.ids], rows=plan.batch_size, rng=rng):
-            _set_rates(optimiser, plan, step)
-            lost = _descend(trainee, data, rows, length, plan, optimiser, loss)
+    course = _Course(trainee, data, plan, rng=rng, checkpoint=checkpoint, team=team, name=name)
+    course.loss, course.batches = loss, batches or shuffled_batches
+    course.go_on()
+    while not course.finished:
+        course.epoch(told)
+        with course.average.in_place() if course.average else contextlib.nullcontext():
+            more = at_epoch(course.step)
+        if team is not None:
+            more = team.agree(more)
+        course.finished = not more or course.step >= plan.stop
+        course.keep()
+    if course.average is not None:
+        trainee.restore(course.average.held)
+    return course.step
+
+
+class _Course:
+    """One training and where it stands."""
+
+    def __init__(
+        self,
+        trainee: Trainee,
+        data: Rows,
+        plan: Plan,
+        *,
+        rng: np.random.Generator,
+        checkpoint: Checkpoint | None,
+        team: Team | None,
+        name: str,
+    ) -> None:
+        self.trainee, self.data, self.plan, self.rng = trainee, data, plan, rng
+        self.checkpoint, self.team, self.name = checkpoint, team, name
+        self.loss: Loss | None = None
+        self.batches: Batches = shuffled_batches
+        self.optimiser = _optimiser(trainee, plan)
+        self.average = None if plan.average is None else MovingAverage(trainee, plan.average)
+        self.step = 0
+        self.batch = 0
+        """Batches of the present epoch that are done."""
+        self.shuffle = generator_state(rng)
+        """The shuffling generator as the present epoch found it."""
+        self.finished = plan.stop <= 0
+
+    def go_on(self) -> None:
+        """Take up the checkpoint, where there is one, in every process."""
+        found = None if self.checkpoint is None else self.checkpoint.read()
+        if found is not None:
+            facts, tensors = found
+            self.step, self.batch = int(facts["step"]), int(facts["batch"])
+            self.finished, self.shuffle = bool(facts["finished"]), facts["shuffle"]
+            self.rng.bit_generator.state = self.shuffle
+            self.trainee.restore(part_of(tensors, "weights"))
+            restore_optimiser(self.trainee, self.optimiser, part_of(tensors, "optimiser"))
+            restore_random_states(part_of(tensors, "random"), rank=self.team.rank if self.team else 0)
+            if self.average is not None:
+                self.average.held = part_of(tensors, "average")
+        if self.team is not None:
+            self.team.align(self.trainee.encoder.backbone.parameters())
+            self.team.align([self.trainee.weight, self.trainee.bias])
+
+    def keep(self) -> None:
+        """Write a checkpoint (the first process alone does)."""
+        if self.checkpoint is None:
+            return
+        random = random_states(self.team)
+        if self.team is not None and self.team.rank:
+            return
+        parts = {
+            "weights": self.trainee.trained(),
+            "optimiser": optimiser_state(self.trainee, self.optimiser),
+            "average": {} if self.average is None else self.average.held,
+            "random": random,
+        }
+        self.checkpoint.write(
+            {
+                "step": self.step,
+                "batch": self.batch,
+                "finished": self.finished,
+                "shuffle": self.shuffle if self.batch else generator_state(self.rng),
+            },
+            {f"{part}/{k}": t for part, named in parts.items() for k, t in named.items()},
+        )
+
+    def epoch(self, told: Callable[[int], None]) -> None:
+        """Train on what is left of the epoch, or up to the last step."""
+        backbone = self.trainee.encoder.backbone
+        backbone.train()
+        self.shuffle = generator_state(self.rng)
+        lengths = [len(ids) for ids in self.data.ids]
+        drawn = list(self.batches(lengths, rows=self.plan.batch_size, rng=self.rng))
+        for rows, length in drawn[self.batch :]:
+            _set_rates(self.optimiser, self.plan, self.step)
+            lost, due = self.descend(rows, length)
             if not math.isfinite(lost):
-                raise RecipeError(
-                    f"training diverged at step {step + 1}: the loss is not a number",
-                    where=f"candidates.{name}.rate",
-                    mend=f"Try rate: {plan.rate / 3:.1g}.",
-                )
-            step += 1
-            told(step)
-            if step >= plan.stop:
+                raise self.diverged()
+            self.step += 1
+            self.batch += 1
+            if self.average is not None:
+                self.average.take_in(self.step)
+            told(self.step)
+            if self.step >= self.plan.stop:
                 break
-        trainee.encoder.backbone.eval()
-        if not at_epoch(step):
-            break
-    return step
+            if due and self.batch < len(drawn):
+                self.keep()
+        self.batch = 0
+        backbone.eval()
 
+    def descend(self, rows: list[int], length: int) -> tuple[float, bool]:
+        """One step on one batch: its loss, and whether a checkpoint is due."""
+        import torch
 
-def _descend(
-    trainee: Trainee,
-    data: Rows,
-    rows: list[int],
-    length: int,
-    plan: Plan,
-    optimiser: Any,
-    loss: Loss | None,
-) -> float:
-    """One step on one batch; its loss."""
-    import torch
+        due = self.checkpoint is not None and self.checkpoint.due
+        mine = rows if self.team is None else self.team.share(rows)
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        lost = 0.0
+        with readable_memory_errors(self.plan.batch_size):
+            self.optimiser.zero_grad(set_to_none=True)
+            if mine:
+                share = self.lost(mine, length) * (len(mine) / len(rows))
+                share.backward()  # type: ignore[no-untyped-call]
+                lost = float(share.detach())
+            if self.team is not None:
+                lost, due = self.team.combine(parameters, lost, due=due)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            self.optimiser.step()
+        return lost, due
 
-    with readable_memory_errors(plan.batch_size):
-        vectors, scores = trainee.forward([data.ids[r] for r in rows], length)
-        wanted = torch.from_numpy(data.truth[rows].astype(np.int64)).to(trainee.encoder.device)
-        if loss is None:
-            smoothing = plan.label_smoothing
-            lost = torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=smoothing)
-        else:
-            lost = loss(vectors, scores, wanted)
-        optimiser.zero_grad(set_to_none=True)
-        lost.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
-        optimiser.step()
-    return float(lost.detach())
+    def lost(self, rows: list[int], length: int) -> torch.Tensor:
+        """The loss on some rows, a mean over them."""
+        import torch
+
+        vectors, scores = self.trainee.forward([self.data.ids[r] for r in rows], length)
+        wanted = torch.from_numpy(self.data.truth[rows].astype(np.int64)).to(self.trainee.encoder.device)
+        if self.loss is not None:
+            return self.loss(vectors, scores, wanted)
+        smoothing = self.plan.label_smoothing
+        return torch.nn.functional.cross_entropy(scores, wanted, label_smoothing=smoothing)
+
+    def diverged(self) -> RecipeError:
+        """The error for a loss that is not a number."""
+        kept = ""
+        if self.checkpoint is not None and self.checkpoint.path.is_file():
+            kept = f" The last good state is kept in {self.checkpoint.path}."
+        return RecipeError(
+            f"training diverged at step {self.step + 1}: the loss is not a number",
+            where=f"candidates.{self.name}.rate",
+            mend=f"Try rate: {self.plan.rate / 3:.1g}.{kept}",
+        )
 
 
 def seconds_per_step(trainee: Trainee, data: Rows, plan: Plan, *, name: str) -> float:
     """Time of one training step, from a few steps that are undone afterwards."""
+    import torch
+
     before = trainee.snapshot()
     fixed = np.random.default_rng(0)
-    train(trainee, data, replace(plan, stop=2), rng=fixed, name=name)
-    began = time.perf_counter()
-    done = train(trainee, data, replace(plan, stop=8), rng=fixed, name=name)
+    # What dropout draws here must not be missing from the training that follows.
+    with torch.random.fork_rng():
+        train(trainee, data, replace(plan, stop=2), rng=fixed, name=name)
+        began = time.perf_counter()
+        done = train(trainee, data, replace(plan, stop=8), rng=fixed, name=name)
     seconds = (time.perf_counter() - began) / done
     trainee.restore(before)
     return seconds

@@ -15,8 +15,8 @@ from sazon.adapt.checks import cut_notes, language_notes, require_base, require_
 from sazon.adapt.config import Switch
 from sazon.adapt.head import choose_head
 from sazon.adapt.measure import codes, training_cost
+from sazon.adapt.unknown import ClassifierConfig
 from sazon.core import digest
-from sazon.core.config import Config
 from sazon.core.seams import Base, Job, State
 from sazon.core.types import Answers, Artifact, Candidate, Dataset, TrainingData
 from sazon.models.embed import Embedder
@@ -24,7 +24,7 @@ from sazon.models.probe import head_probabilities, save_probe
 from sazon.models.softmax import answer
 
 
-class TransferConfig(Config):
+class TransferConfig(ClassifierConfig):
     """Options of a transfer candidate."""
 
     base: str

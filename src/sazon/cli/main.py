@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -238,6 +239,27 @@ def serve(
         pipeline.serve(run, candidate=candidate, port=port)
 
 
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Directory of a run.")],
+    candidate: Annotated[str, typer.Argument(help="Name of the candidate.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the artifact and its model card.")],
+    as_json: Json = False,
+) -> None:
+    """Hand a trained candidate over: weights, tokenizer, label map and model card.
+
+    Example: [cyan]sazon export runs/front-desk-1a2b3c4d5e tuned --out front-desk-model[/cyan]
+    """
+    from sazon import pipeline
+
+    with speaking_plainly(as_json=as_json):
+        made = pipeline.export(run, candidate, out=out)
+        if as_json:
+            typer.echo(json.dumps({"folder": str(made), "files": sorted(p.name for p in made.iterdir())}))
+        else:
+            typer.echo(f"Written to {made}. What it is stands in {made / 'README.md'}.")
+
+
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -256,4 +278,10 @@ def main() -> Any:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    if "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # One of several that torchrun started: all but the first only take part in training.
+        from sazon.adapt.follower import follow, follows
+
+        if follows():
+            return follow()
     return app()

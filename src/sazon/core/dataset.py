@@ -134,5 +134,10 @@ class TrainingData:
     """All classes of the task, sorted; the order of every probability column."""
     descriptions: Mapping[str, str] = field(default_factory=dict)
     """Words that describe a label, where the recipe gives them."""
+    task: Literal["classify", "generate"] = "classify"
+    """Whether the target is one of a few labels or free text."""
     unlabelled: Dataset | None = None
     """Further texts of the task without an answer (targets are empty): for self-training and distillation."""
+    held_out: frozenset[str] = frozenset()
+    """Digests of the plain forms of all trust, calibration and test texts: further texts that are among
+    them must not be learnt from."""

@@ -54,6 +54,8 @@ class Job:
     """Folder for what can be made again (embeddings), kept between candidates of a run."""
     rng: np.random.Generator
     emit: Emit = silent
+    root: Path = Path()
+    """Folder of the recipe: where relative paths among a candidate's options start."""
 
 
 class Technique(Protocol):

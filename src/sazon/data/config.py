@@ -155,6 +155,9 @@ class DataConfig(Config):
     """Column with the text."""
     target: str = "label"
     """Column with the answer wanted."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Label → what it means in words, for some or all labels: few-shot techniques learn from the
+    words too. A label that no training row has becomes a class and is learnt from its words alone."""
     group: str | None = None
     """Column that must not straddle a split (a customer, a document)."""
     subject: str | None = None

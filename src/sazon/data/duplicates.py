@@ -67,6 +67,17 @@ def repeated_rows(rows: Sequence[str], threshold: float) -> Bools:
     return marked[text_of_row]
 
 
+def equal_rows(rows: Sequence[str]) -> list[list[int]]:
+    """Positions of rows with the same plain text, for each text that stands there more than once.
+
+    Unlike the comparisons above the whole text counts, however long it is.
+    """
+    places: dict[str, list[int]] = {}
+    for i, text in enumerate(rows):
+        places.setdefault(plain(text), []).append(i)
+    return [found for found in places.values() if len(found) > 1]
+
+
 def _distinct(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
     """The distinct plain texts, and for each text the position of its plain form."""
     position: dict[str, int] = {}

@@ -22,6 +22,7 @@ from sazon.evaluate.config import EvaluateConfig
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.quality import codes
 from sazon.evaluate.sheets import AnswerSheet
+from sazon.evaluate.students import beside_teacher
 from sazon.evaluate.tell import told
 from sazon.stats import assumed
 from sazon.stats import draws as bootstrap
@@ -65,7 +66,7 @@ def compare(
     }
     reference = choose_reference(config, by_name)
     estimates = {name: _claimed(c, level=config.level) for name, c in by_name.items() if name not in graded}
-    estimates |= _measured(config, graded, test, clustering, rng)
+    estimates |= _measured(config, candidates, graded, test, clustering, rng)
     estimates = {name: estimates[name] for name in by_name}
     declared = config.reference is not None
     contest = Contest(
@@ -130,6 +131,7 @@ def _claimed(candidate: Candidate, *, level: float) -> dict[str, Estimate]:
 
 def _measured(
     config: EvaluateConfig,
+    candidates: Sequence[Candidate],
     graded: Mapping[str, Graded],
     test: Dataset,
     clustering: Clustering,
@@ -138,10 +140,12 @@ def _measured(
     if not graded:
         return {}
     target, answers = codes(test, [g.sheet for g in graded.values()])
-    plain = bootstrap.quality(target, answers)[:, 1]
-    joint = bootstrap.quality_draws(target, answers, clustering, draws=config.draws, rng=rng)[:, :, 1]
+    quality = bootstrap.quality(target, answers)
+    plain = quality[:, 1]
+    joint = bootstrap.quality_draws(target, answers, clustering, draws=config.draws, rng=rng)
+    students = beside_teacher(candidates, graded, quality[:, 0], joint[:, :, 0], level=config.level)
     tail = (1 - config.level) / 2
-    low, high = np.quantile(joint, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(joint[:, :, 1], [tail, 1 - tail], axis=0)
     found = {}
     for i, (name, one) in enumerate(graded.items()):
         macro_f1 = Estimate(
@@ -158,9 +162,12 @@ def _measured(
             "accuracy": one.accuracy(level=config.level),
             "macro_f1": macro_f1,
             "answered": one.answered_share(level=config.level),
+            **one.accuracy_answered(level=config.level),
             **one.local_share(level=config.level),
             "calibration_error": one.calibration_error(level=config.level, rng=rng),
-        } | one.times(level=config.level)
+            **one.times(level=config.level),
+            **students.get(name, {}),
+        }
     return found
 
 

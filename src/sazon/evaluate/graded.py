@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from sazon.core.types import Candidate, Dataset, Estimate, Floats, Scores
 from sazon.evaluate.sheets import AnswerSheet
+from sazon.models.unknown import UNKNOWN
 from sazon.stats import calibration, clusters, quantiles
 from sazon.stats.clusters import Clustering
 
@@ -26,6 +27,8 @@ class Graded:
     right: Flags
     """Shape (n,): value 1; False also where nothing was answered, so always read with `answered`."""
     clustering: Clustering
+    unknown: Flags
+    """Shape (n,): where the answer was `unknown`, which is not right but no wrong class either."""
     local: str | None = None
     """The member of a cascade that answers first."""
 
@@ -50,6 +53,7 @@ class Graded:
             answered=np.array([v is not None for v in values], dtype=bool),
             right=np.array([v == 1.0 for v in values], dtype=bool),
             clustering=clustering,
+            unknown=_unknown(sheet, test),
             local=candidate.parents[0] if sheet.routed and candidate.parents else None,
         )
 
@@ -61,8 +65,14 @@ class Graded:
         return clusters.share(self.right[rows], self.clustering.keep(rows), level=level, unit=unit)
 
     def answered_share(self, *, level: float) -> Estimate:
-        """Share of rows with an answer."""
-        return clusters.share(self.answered, self.clustering, level=level)
+        """Share of rows with an answer that names a class."""
+        return clusters.share(self.answered & ~self.unknown, self.clustering, level=level)
+
+    def accuracy_answered(self, *, level: float) -> dict[str, Estimate]:
+        """Where some answers were `unknown`, the share right of the others."""
+        if not self.unknown.any():
+            return {}
+        return {"accuracy_answered": self.accuracy(level=level, where=~self.unknown)}
 
     def local_share(self, *, level: float) -> dict[str, Estimate]:
         """For a cascade, the share of rows its local member answered."""
@@ -92,9 +102,16 @@ class Graded:
 
     def calibration_error(self, *, level: float, rng: np.random.Generator) -> Estimate:
         """Expected calibration error of the confidence given."""
-        rows = self.answered & np.isfinite(self.sheet.confidence)
+        # The confidence beside `unknown` is that of the class held back.
+        rows = self.answered & ~self.unknown & np.isfinite(self.sheet.confidence)
         if not rows.any():
             return Estimate.none("the candidate gives no confidence", unit="share", n=0)
         return calibration.expected_calibration_error(
             self.sheet.confidence[rows], self.right[rows], self.clustering.keep(rows), level=level, rng=rng
         )
+
+
+def _unknown(sheet: AnswerSheet, test: Dataset) -> Flags:
+    if UNKNOWN in test.labels:  # a class like any other
+        return np.zeros(len(test), dtype=bool)
+    return np.array([label == UNKNOWN for label in sheet.labels], dtype=bool)

@@ -19,6 +19,7 @@ from sazon.core.errors import IntegrityError
 from sazon.core.run import write_aside
 from sazon.core.seams import Predictor
 from sazon.core.types import Candidate
+from sazon.models.unknown import BELOW, Cautious
 
 FACTS = "predictor.json"
 
@@ -29,6 +30,15 @@ def load(candidate: Candidate) -> Predictor:
     Raises:
         IntegrityError: the candidate has no artifact, or its content has changed.
     """
+    return load_folder(_checked(candidate))
+
+
+def load_bare(candidate: Candidate) -> Predictor:
+    """The same without its threshold, for who learns from its probabilities; see `load`."""
+    return _bare(_checked(candidate))
+
+
+def _checked(candidate: Candidate) -> Path:
     if candidate.artifact is None:
         raise IntegrityError(
             f"the candidate {candidate.name!r} has nothing that runs here",
@@ -41,16 +51,21 @@ def load(candidate: Candidate) -> Predictor:
             where=str(folder),
             mend="Remove its folder and run again.",
         )
-    return load_folder(folder)
+    return folder
 
 
 def load_folder(folder: Path) -> Predictor:
-    """The predictor in a folder, by the name its `predictor.json` gives.
+    """The predictor in a folder, by the name its `predictor.json` gives, with its threshold if it has one.
 
     Raises:
         IntegrityError: there is no readable `predictor.json`.
         PluginError: the predictor it names is unknown.
     """
+    found, threshold = _bare(folder), read_facts(folder).get(BELOW)
+    return found if threshold is None else cast(Predictor, Cautious(found, threshold=float(threshold)))
+
+
+def _bare(folder: Path) -> Predictor:
     kind = registry.load("predictor", str(read_facts(folder).get("predictor")))
     return cast(Predictor, kind.load(folder))
 

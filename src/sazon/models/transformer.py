@@ -207,14 +207,19 @@ def can_bf16() -> bool:
 
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
+    return cpu_bf16() != ""
+
+
+def cpu_bf16() -> Literal["amx", "avx512", ""]:
+    """Which instructions for bf16 matrices this processor has and may use; empty: none. Loads no torch."""
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
     if not any(word in allowed for word in ("ALL", "DEFAULT", "BF16", "AMX", "FP16")):
-        return False
+        return ""
     try:
         flags = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+        return ""
+    return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else ""
 
 
 @contextlib.contextmanager

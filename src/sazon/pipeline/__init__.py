@@ -5,6 +5,7 @@ outcome = pipeline.run("recipe.yaml")
 
 from sazon.pipeline.demo import demo_recipe, record_demo, with_recording
 from sazon.pipeline.doors import check, explain, init, recipe_of, serve
+from sazon.pipeline.handing_over import export
 from sazon.pipeline.order import Outcome, run
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "check",
     "demo_recipe",
     "explain",
+    "export",
     "init",
     "recipe_of",
     "record_demo",

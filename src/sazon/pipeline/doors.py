@@ -12,6 +12,7 @@ from sazon.core import files, registry
 from sazon.core.errors import EnvironmentLacks, PolicyRefused, RecipeError
 from sazon.core.run import read_resolved, readable_disk_errors, write_aside
 from sazon.core.types import Decision, Finding, Phrase
+from sazon.pipeline.foresight import foresight
 from sazon.pipeline.kitchen import look
 from sazon.pipeline.options import check_hosts, prices_of
 from sazon.recipe import Recipe
@@ -38,7 +39,7 @@ def recipe_of(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
-    """Look at the data and at what the candidates need, without doing any work.
+    """Look at the data and at what the candidates need and will take, without doing any work.
 
     Raises:
         DataError: the data cannot be read, or cannot carry the task.
@@ -47,7 +48,7 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
     """
     check_hosts(wanted)
     prices_of(wanted, on=datetime.datetime.now(tz=datetime.UTC).date())
-    loaded, _, findings = look(wanted, offline=offline)
+    loaded, bases, findings = look(wanted, offline=offline)
     rows = len(loaded.train) + sum(len(d) for d in (loaded.validation, loaded.test) if d is not None)
     order = " → ".join(p.name for p in wanted.plans)
     findings.append(
@@ -60,7 +61,7 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
             ),
         )
     )
-    return findings
+    return findings + foresight(wanted, loaded, bases)
 
 
 def explain(wanted: Recipe) -> list[Explained]:

@@ -13,12 +13,14 @@ from sazon.pipeline.surroundings import machine, versions
 
 if TYPE_CHECKING:
     from sazon.pipeline.kitchen import Kitchen
+    from sazon.pipeline.suspects import Looked
 
 
 def gather(
     kitchen: Kitchen,
     candidates: tuple[Candidate, ...],
     findings: tuple[Finding, ...],
+    looked: Looked,
     evaluation: Evaluation,
     quality: QualityDraws,
     costs: Costs,
@@ -45,7 +47,9 @@ def gather(
         gates={k: tuple(decide.phrase_gate(g, k) for g in decision.gates) for k in LANGUAGES},
         verdict={language: decide.verdict(decision, language) for language in LANGUAGES},
         quality=quality,
-        inputs_shown=report.inputs_of_worst(evaluation, test, allowed=wanted.config.report.show_inputs),
+        inputs_shown=report.inputs_of_worst(evaluation, test, allowed=wanted.config.report.show_inputs)
+        | dict(looked.shown),
+        suspects=looked.found,
         policy=policy_facts(kitchen, candidates),
         seconds={e["stage"]: e["seconds"] for e in manifest},
         looks=looks(kitchen),

@@ -2,7 +2,7 @@
 
 Every stage is a folder of the run, made once and skipped while its inputs stay the same:
 
-    data → adapt/<candidate> → answers/<candidate> → evaluate → economics → decide → report
+    data → suspects → adapt/<candidate> → answers/<candidate> → evaluate → economics → decide → report
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sazon import decide, economics, evaluate, recipe, report
+from sazon.adapt import unknown
 from sazon.core import __version__, digest, files, registry
 from sazon.core.errors import RecipeError
 from sazon.core.events import Emit, silent
@@ -29,9 +30,11 @@ from sazon.core.types import (
     QualityDraws,
     TrainingData,
 )
+from sazon.data.plain import plain
 from sazon.pipeline.evidence import gather
 from sazon.pipeline.kitchen import Kitchen, prepare
 from sazon.pipeline.options import economic_options, with_hosted_latency
+from sazon.pipeline.suspects import look_for_suspects
 from sazon.recipe import Plan, Recipe
 
 STAGES = ("data", "adapt", "evaluate", "economics", "decide", "report")
@@ -106,6 +109,8 @@ def run(
     last = STAGES.index(until)
     with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
         kitchen, findings = prepare(wanted, opened, offline=offline)
+        if last >= STAGES.index("adapt"):
+            kitchen, looked = look_for_suspects(kitchen)
         candidates = _make_all(kitchen, only) if last >= STAGES.index("adapt") else ()
         outcome = Outcome(directory=directory, candidates=candidates, findings=tuple(findings))
         if last >= STAGES.index("evaluate"):
@@ -120,9 +125,8 @@ def run(
             decision = _decide(kitchen, candidates, evaluation, quality, costs)
             outcome = replace(outcome, decision=decision)
         if last >= STAGES.index("report"):
-            _report(
-                kitchen, gather(kitchen, candidates, outcome.findings, evaluation, quality, costs, decision)
-            )
+            found = (candidates, outcome.findings, looked, evaluation, quality, costs, decision)
+            _report(kitchen, gather(kitchen, *found))
             outcome = replace(outcome, reported=True)
         return outcome
 
@@ -174,7 +178,10 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
         # A cascade must not depend on the test set; a recording must belong to it.
         **{f"split.{k}": v for k, v in seen.items() if k != "test" or recorded},
         "recorded": _digest_if_there(kitchen.recipe.root / recorded) if recorded else "",
+        # What further texts may be learnt from depends on the texts kept apart, not on their labels.
+        "held_out": digest.of_text(*sorted(_held_out(kitchen))) if recorded or kitchen.unlabelled else "",
         **{f"parent.{n}": p.digest for n, p in parents.items()},
+        "labels": digest.of_json(kitchen.recipe.config.data.labels),
         "seed": str(kitchen.run.seed),
         "sazon": __version__,
     }
@@ -187,6 +194,7 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
             cache=kitchen.cache,
             rng=kitchen.run.rng(f"{plan.stage}.{plan.name}"),
             emit=kitchen.run.emit,
+            root=kitchen.recipe.root,
         )
         technique = registry.load("technique", plan.technique)()
         with registry.packages_for(f"candidate {plan.name!r}"):
@@ -195,8 +203,8 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
                     plan.config, splits=splits, parents=parents, job=job, root=kitchen.recipe.root
                 )
             else:
-                candidate = technique.adapt(
-                    plan.config, base=base, data=_training(kitchen), parents=parents, job=job
+                candidate = unknown.make(
+                    technique, plan.config, base=base, data=_training(kitchen), parents=parents, job=job
                 )
         files.write_candidate(replace(candidate, facts={**candidate.facts, "options": options}), folder)
 
@@ -216,8 +224,23 @@ def _digest_if_there(path: Path) -> str:
 
 def _training(kitchen: Kitchen) -> TrainingData:
     s = kitchen.splits
-    labels = tuple(sorted({*s.fit.targets, *s.validation.targets}))
-    return TrainingData(fit=s.fit, validation=s.validation, labels=labels, unlabelled=kitchen.unlabelled)
+    described = kitchen.recipe.config.data.labels
+    labels = tuple(sorted({*s.fit.targets, *s.validation.targets, *described}))
+    return TrainingData(
+        fit=s.fit,
+        validation=s.validation,
+        labels=labels,
+        descriptions={label: words for label, words in described.items() if words},
+        task=kitchen.recipe.config.data.task,
+        unlabelled=kitchen.unlabelled,
+        held_out=_held_out(kitchen),
+    )
+
+
+def _held_out(kitchen: Kitchen) -> frozenset[str]:
+    """Digests of the texts that further texts must not bring into training."""
+    apart = (kitchen.splits.trust, kitchen.splits.calibration, kitchen.splits.test)
+    return frozenset(digest.of_text(plain(text)) for d in apart if d is not None for text in d.inputs)
 
 
 def _base_of(kitchen: Kitchen, plan: Plan) -> Base | None:
@@ -349,6 +372,7 @@ def _report(kitchen: Kitchen, evidence: report.Evidence) -> None:
             "config": digest.of_text(kitchen.recipe.config.report.model_dump_json()),
             "findings": digest.of_text(files.to_json(evidence.findings)),
             **_digests(kitchen, evidence.candidates),
+            "suspects": digest.of_folder(kitchen.run.directory / "suspects"),
             "decide": digest.of_folder(kitchen.run.directory / "decide"),
             "economics": digest.of_folder(kitchen.run.directory / "economics"),
             "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),

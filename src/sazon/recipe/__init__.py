@@ -331,15 +331,18 @@ def _cross_checks(
         check(plan, "base", plan.base, "model", config.models)
         check(plan, "provider", getattr(plan.config, "provider", None), "provider", config.providers)
         for parent in plan.parents:
-            field = next((f for f, v in plan.config if v == parent), "technique")
+            field = next(
+                (f for f, v in plan.config if v == parent or (isinstance(v, list) and parent in v)),
+                "technique",
+            )
             check(plan, field, parent, "candidate", dict.fromkeys(names))
-    trained = [p.name for p in plans if p.stage in {"adapt", "federate"}]
+    trained = [p.name for p in plans if p.stage in {"adapt", "federate"} and not _generates(p)]
     if config.data.task == "generate" and trained:
         problems.append(
             RecipeError(
-                f"no technique learns to generate yet, so {trained[0]!r} cannot be made",
+                f"its technique does not learn to generate, so {trained[0]!r} cannot be made",
                 where=f"{document.where(('data', 'task'))} data.task",
-                mend="Use classify, or keep only api and host candidates.",
+                mend="Use classify, or finetune or distill with a causal base, or api and host candidates.",
             )
         )
     reference = config.evaluate.reference
@@ -358,6 +361,12 @@ def _cross_checks(
             )
         )
     return problems
+
+
+def _generates(plan: Plan) -> bool:
+    """Whether the technique of a candidate can learn to write text."""
+    technique = registry.load("technique", plan.technique)
+    return "generate" in getattr(technique, "tasks", ("classify",))
 
 
 def _in_order(plans: Sequence[Plan]) -> list[Plan]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sazon.core.suspects import Suspects
 from sazon.core.types import (
     Candidate,
     Costs,
@@ -21,6 +22,8 @@ from sazon.core.types import (
     Splits,
 )
 
+SUSPECTS_SHOWN = 10
+"""Doubtful labels that the report lists."""
 PARTS = ("language", "site", "sensitivity", "class")
 """What rows are counted by, in the order of the report."""
 
@@ -75,6 +78,8 @@ class Evidence:
     """Kept for pictures; its draws are not copied into the JSON."""
     inputs_shown: Mapping[str, str] = field(default_factory=dict)
     """Example id → text, only where the data is public or the recipe asked for it."""
+    suspects: Suspects | None = None
+    """Training rows whose label is doubtful; None where nothing was looked at."""
     policy: Mapping[str, str] = field(default_factory=dict)
     """Fact → value: `basis`, `exits`, `exits_denied`, … (see the words under `policy.fact`)."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -147,3 +152,11 @@ def inputs_of_worst(evaluation: Evaluation, test: Dataset, *, allowed: bool) -> 
         return {}
     wanted = {row.example for row in evaluation.worst}
     return {e.id: e.input for e in test.examples if e.id in wanted}
+
+
+def inputs_of_suspects(found: Suspects, fit: Dataset, *, allowed: bool) -> dict[str, str]:
+    """The texts of the most doubtful labels, only if the data is public or `allowed` by the recipe."""
+    if not (fit.public or allowed):
+        return {}
+    wanted = {s.example for s in found.suspects[:SUSPECTS_SHOWN]}
+    return {e.id: e.input for e in fit.examples if e.id in wanted}

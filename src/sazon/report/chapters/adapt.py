@@ -10,8 +10,10 @@ from sazon.report.document import Block, Bullets, Cell, Chapter, Heading, Note, 
 from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice
 
-TRAINED = ("majority", "linear", "transfer", "finetune", "distill")
-_TUNED, _FROZEN = "finetune", "transfer"
+TRAINED = ("majority", "linear", "transfer", "contrastive", "finetune", "distill", "export")
+_TUNED, _FROZEN = ("finetune", "contrastive"), "transfer"
+BESIDE_TEACHER = ("kept_of_teacher", "speed_up")
+"""Metrics of students alone, which have a table of their own."""
 _MACHINE = ("options", "protected", "algorithm")
 
 
@@ -23,6 +25,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     if made:
         blocks.append(effort(made, voice, caption=voice("adapt.effort")))
         blocks += _tuning(evidence, voice)
+        blocks += _students(made, evidence, voice)
         blocks += told(made, voice)
     else:
         blocks.append(Paragraph(text=voice("adapt.nothing"), quiet=True))
@@ -71,16 +74,18 @@ def validation(candidate: Candidate) -> Estimate | None:
 
 def _tuning(evidence: Evidence, voice: Voice) -> list[Block]:
     """Says of every tuned candidate whether it beats the best frozen probe on validation."""
-    valued: dict[str, list[tuple[float, Candidate]]] = {_TUNED: [], _FROZEN: []}
+    valued: list[tuple[float, Candidate]] = []
     for candidate in evidence.candidates:
         estimate = validation(candidate)
-        if candidate.technique in valued and estimate is not None and estimate.value is not None:
-            valued[candidate.technique].append((estimate.value, candidate))
-    if not valued[_TUNED] or not valued[_FROZEN]:
+        if estimate is not None and estimate.value is not None:
+            valued.append((estimate.value, candidate))
+    all_tuned = [pair for pair in valued if pair[1].technique in _TUNED]
+    all_frozen = [pair for pair in valued if pair[1].technique == _FROZEN]
+    if not all_tuned or not all_frozen:
         return []
-    frozen_value, frozen = max(valued[_FROZEN], key=lambda pair: pair[0])
+    frozen_value, frozen = max(all_frozen, key=lambda pair: pair[0])
     blocks: list[Block] = [Heading(text=voice("adapt.tuning_title"))]
-    for value, tuned in valued[_TUNED]:
+    for value, tuned in all_tuned:
         key = "tie" if value == frozen_value else "wins" if value > frozen_value else "loses"
         words = {
             "tuned": tuned.name,
@@ -103,6 +108,32 @@ def _on_test(evidence: Evidence, tuned: str, frozen: str, voice: Voice) -> str:
     written = [voice.estimate(e, badge=False) for e in pair]
     first, second = (f"{c.text} ({c.interval})" if c.interval else c.text for c in written)
     return voice("adapt.tuning_test", tuned_accuracy=first, frozen_accuracy=second)
+
+
+def _students(made: Sequence[Candidate], evidence: Evidence, voice: Voice) -> list[Block]:
+    """What every student keeps of its teacher's quality, and how much faster it answers."""
+    estimates = evidence.evaluation.estimates
+    taught = [c for c in made if BESIDE_TEACHER[0] in estimates.get(c.name, {})]
+    if not taught:
+        return []
+    table = Table(
+        caption=voice("adapt.students"),
+        head=(
+            voice("adapt.candidate"),
+            voice("adapt.teacher"),
+            *(voice.term("metric", m) for m in BESIDE_TEACHER),
+        ),
+        rows=tuple(
+            (
+                cells.named(c, voice),
+                Cell(text=", ".join(c.parents)),
+                *(voice.estimate(estimates[c.name].get(m)) for m in BESIDE_TEACHER),
+            )
+            for c in taught
+        ),
+        foot=voice("adapt.students_foot"),
+    )
+    return [table]
 
 
 def told(made: Sequence[Candidate], voice: Voice) -> list[Block]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sazon.core.suspects import Suspect, Suspects
 from sazon.core.words import sentences
 from sazon.report import cells
-from sazon.report.document import Block, Cell, Chapter, Facts, Folded, Paragraph, Table
-from sazon.report.evidence import PARTS, Evidence
+from sazon.report.document import Block, Cell, Chapter, Facts, Folded, Heading, Paragraph, Table
+from sazon.report.evidence import PARTS, SUSPECTS_SHOWN, Evidence
 from sazon.report.voice import Voice
 
 _LONG = 10
@@ -30,6 +31,8 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
             long = len(table.rows) > _LONG
             blocks.append(Folded(title=table.caption, blocks=(table,)) if long else table)
     blocks.append(_findings(evidence, voice))
+    if evidence.suspects is not None:
+        blocks += _suspects(evidence.suspects, evidence, voice)
     return Chapter(
         name="data", title=voice("data.title"), question=voice("data.question"), blocks=tuple(blocks)
     )
@@ -85,4 +88,46 @@ def _findings(evidence: Evidence, voice: Voice) -> Block:
             )
             for f in evidence.findings
         ),
+    )
+
+
+def _suspects(found: Suspects, evidence: Evidence, voice: Voice) -> list[Block]:
+    """Labels worth a second look: how many, how sure that is, and the most doubtful ones."""
+    blocks: list[Block] = [Heading(text=voice("data.suspects_title"))]
+    equal = voice(
+        "data.suspects_equal",
+        copies=voice.number(found.copies),
+        conflicting=voice.number(len(found.conflicting)),
+    )
+    if found.skipped is not None:
+        return [*blocks, Paragraph(text=f"{voice.phrase(found.skipped)} {equal}")]
+    accuracy = voice.estimate(found.accuracy, badge=False)
+    told = voice(
+        "data.suspects",
+        rows=voice.number(found.rows),
+        suspects=voice.number(len(found.suspects)),
+        features=found.features,
+        accuracy=f"{accuracy.text} ({accuracy.interval})" if accuracy.interval else accuracy.text,
+        expected=voice.number(found.expected.value or 0),
+        low=voice.number(found.expected.low or 0),
+        high=voice.number(found.expected.high or 0),
+    )
+    left = voice("data.suspects_left_out", rows=voice.number(found.left_out)) if found.left_out else ""
+    fate = "data.suspects_dropped" if found.dropped else "data.suspects_kept"
+    fated = voice(fate, dropped=voice.number(found.dropped)) if found.suspects else ""
+    blocks.append(Paragraph(text=" ".join(part for part in (told, left, fated, equal) if part)))
+    if found.suspects:
+        rows = tuple(_suspect(s, evidence, voice) for s in found.suspects[:SUSPECTS_SHOWN])
+        head = tuple(voice(f"data.suspect_{c}") for c in ("row", "given", "likelier", "margin"))
+        blocks.append(Table(caption=voice("data.suspects_table"), head=head, rows=rows))
+    return blocks
+
+
+def _suspect(suspect: Suspect, evidence: Evidence, voice: Voice) -> tuple[Cell, ...]:
+    text = evidence.inputs_shown.get(suspect.example)
+    return (
+        Cell(text=text, tone="plain") if text is not None else Cell(text=suspect.example[:12], code=True),
+        Cell(text=suspect.given),
+        Cell(text=suspect.likelier, note=voice.share(suspect.probability, digits=0)),
+        Cell(text=voice.signed(suspect.margin, digits=2)),
     )

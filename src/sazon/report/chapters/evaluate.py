@@ -6,7 +6,7 @@ import math
 
 from sazon.core.types import Claim, Estimate
 from sazon.report import cells, charts
-from sazon.report.chapters.adapt import TRAINED
+from sazon.report.chapters.adapt import BESIDE_TEACHER, TRAINED
 from sazon.report.document import (
     Block,
     Bullets,
@@ -104,7 +104,7 @@ def _not_told_apart(evidence: Evidence, voice: Voice) -> list[Block]:
 
 def _metrics(evidence: Evidence, voice: Voice) -> Table:
     estimates = evidence.evaluation.estimates
-    present = {m for by_metric in estimates.values() for m in by_metric}
+    present = {m for by_metric in estimates.values() for m in by_metric} - set(BESIDE_TEACHER)
     metrics = [m for m in _FIRST if m in present] + sorted(present - set(_FIRST))
     order = cells.in_order(evidence)
     return Table(

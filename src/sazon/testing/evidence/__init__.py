@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sazon.core.types import Finding, Phrase
+from sazon.core.suspects import Suspect, Suspects
+from sazon.core.types import Estimate, Finding, Phrase
 from sazon.core.words import Value
 from sazon.report.evidence import DataSummary, Evidence
 from sazon.testing.evidence import money, quality
@@ -62,6 +63,24 @@ def sample_evidence(
         policy={"basis": "operator", "exits": "denied", "left": "none"},
         seconds={"data": 0.8, "adapt/probe": 11.2, "adapt/tuned": 74.0, "evaluate": 9.3, "economics": 1.1},
         recipe_digest="0f" * 32,
+        suspects=_suspects(worst[0].example, hostile),
+    )
+
+
+def _suspects(example: str, hostile: str) -> Suspects:
+    """Two doubtful labels, the first with a text that may be shown."""
+    given, likelier, ids = quality.CLASSES[0], quality.CLASSES[1] + hostile, (example, "5f" * 8)
+    return Suspects(
+        rows=851,
+        left_out=9,
+        suspects=tuple(
+            Suspect(example=one, given=given, likelier=likelier, probability=0.8, margin=-0.7) for one in ids
+        ),
+        features=f"minilm{hostile} + TF-IDF",
+        accuracy=Estimate(value=0.86, low=0.83, high=0.88, unit="share", n=851),
+        expected=Estimate(value=14, low=6, high=23, unit="labels", n=851),
+        copies=3,
+        conflicting=(("a1" * 8, "b2" * 8),),
     )
 
 

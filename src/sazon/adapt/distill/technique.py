@@ -1,0 +1,259 @@
+"""Distillation: a static or a transformer student of any teacher, a panel, or recorded answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from sazon import models
+from sazon.adapt.checks import note, require_all_labels, require_base, require_learnable
+from sazon.adapt.distill.config import DistillConfig
+from sazon.adapt.distill.encoder import encoder_of, has_layers, own_copy, shorten, train_encoder
+from sazon.adapt.distill.lesson import Lesson, further_texts, make_lesson, recorded_lesson
+from sazon.adapt.distill.recorded import read_answers
+from sazon.adapt.distill.table import train_table
+from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
+from sazon.core import digest
+from sazon.core.errors import RecipeError
+from sazon.core.events import Event
+from sazon.core.rng import integer
+from sazon.core.seams import Base, Job, Predictor
+from sazon.core.types import Artifact, Candidate, Floats, Phrase, TrainingData
+from sazon.models.encoder import EncoderPredictor
+from sazon.models.softmax import softmax
+from sazon.models.static import StaticPredictor
+from sazon.models.transformer import Encoder
+
+Facts = dict[str, str | float | int | bool | None]
+Student = StaticPredictor | EncoderPredictor
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What is learnt, from whom, and what must be said of it."""
+
+    lesson: Lesson
+    teachers: tuple[Predictor, ...]
+    facts: Facts
+    notes: tuple[Phrase, ...]
+
+
+class Distill:
+    """λ·CE(label, s) + (1−λ)·T²·KL(teacher/T ‖ s/T), the second term also on texts without a label."""
+
+    stage: ClassVar[Literal["adapt"]] = "adapt"
+    Config: ClassVar[type[DistillConfig]] = DistillConfig
+
+    tasks: ClassVar[tuple[str, ...]] = ("classify", "generate")
+    """What it can learn; to generate it needs a causal student."""
+
+    def parents(self, config: DistillConfig) -> tuple[str, ...]:
+        """The teachers; none for a recorded log."""
+        return config.teachers
+
+    def adapt(
+        self,
+        config: DistillConfig,
+        *,
+        base: Base | None,
+        data: TrainingData,
+        parents: Mapping[str, Candidate],
+        job: Job,
+    ) -> Candidate:
+        """Ask the teachers once, train on fit, measure on validation, train on all rows.
+
+        Raises:
+            DataError: nothing can be learnt from the rows, or from the log.
+            RecipeError: a teacher does not give probabilities over the task's classes, or has not
+                the layers that are asked for.
+            EnvironmentLacks: a transformer student, and torch is not installed.
+        """
+        if config.student == "causal":
+            return _follow_tokens(config, base, data, parents, job)
+        require_labels_task(data, name=job.name)
+        require_learnable(data, name=job.name)
+        require_all_labels(data, name=job.name)
+        began = time.perf_counter()
+        source = _source(config, data, [parents[name] for name in config.teachers], job)
+        student_of = _school(config, source, base, data.labels, job)
+        truth = codes(data.validation.targets, data.labels)
+        student = student_of(source.lesson.only_fit())
+        scores = raw_scores(student, data.validation.inputs)
+        temperature = fit_temperature(scores, truth)
+        if config.refit and len(truth):
+            student = student_of(source.lesson)
+        student.temperature = temperature
+        student.save(job.directory)
+        metrics = validation_metrics(softmax(scores, temperature=temperature), truth)
+        device = student.encoder.device if isinstance(student, EncoderPredictor) else "cpu"
+        seconds = time.perf_counter() - began
+        return Candidate(
+            name=job.name,
+            technique="distill",
+            parents=config.teachers,
+            base=f"{base.name}@{base.revision}" if config.base and base else None,
+            artifact=Artifact(path=job.directory, digest=digest.of_folder(job.directory)),
+            training=training_cost(seconds=seconds, rows=len(source.lesson), tokens=None, device=device),
+            validation=metrics,
+            facts=source.facts
+            | _size(student)
+            | {
+                "kept": _kept(metrics["accuracy"].value, parents.values()),
+                "temperature": temperature,
+                "variants": config.variants * len(config.teachers[:1]),
+            },
+            notes=source.notes,
+        )
+
+
+def require_labels_task(data: TrainingData, *, name: str) -> None:
+    """Refuse a student that cannot write.
+
+    Raises:
+        RecipeError: the task is to write text.
+    """
+    if data.task == "generate":
+        raise RecipeError(
+            "this student answers with labels and cannot write text",
+            where=f"candidates.{name}.student",
+            mend="Use student: causal, with a smaller causal model as base.",
+        )
+
+
+def _follow_tokens(
+    config: DistillConfig,
+    base: Base | None,
+    data: TrainingData,
+    parents: Mapping[str, Candidate],
+    job: Job,
+) -> Candidate:
+    """A smaller causal language model trained on the answers and on its teacher's logits."""
+    from sazon.adapt.causal.distil import distil_causal
+    from sazon.adapt.causal.options import RATE, Options
+
+    options = Options(
+        method="full",
+        epochs=config.epochs,
+        rate=config.rate or RATE["full"],
+        batch_size=config.batch_size,
+        refit=config.refit,
+    )
+    return distil_causal(
+        options,
+        teacher=parents[config.teachers[0]],
+        gold=config.gold,
+        temperature=config.temperature,
+        base=require_base(base, name=job.name),
+        data=data,
+        job=job,
+    )
+
+
+def _source(config: DistillConfig, data: TrainingData, parents: Sequence[Candidate], job: Job) -> _Source:
+    """The lesson: asked of the teachers, or read from the log."""
+    if config.recorded is not None:
+        read = read_answers(job.root / config.recorded, data, workload=config.workload)
+        told = note(
+            "recorded",
+            used=len(read.texts),
+            soft=read.soft,
+            unreadable=read.unreadable,
+            allowed_by=config.allowed_by,
+        )
+        facts: Facts = {
+            "recorded_texts": len(read.texts),
+            "unreadable": read.unreadable,
+            "left_out": read.excluded,
+        }
+        lesson = recorded_lesson(data, read.texts, read.shares)
+        return _Source(lesson=lesson, teachers=(), facts=facts, notes=(told, *_left_out(read.excluded)))
+    teachers = tuple(models.load_bare(parent) for parent in parents)
+    lesson = make_lesson(
+        teachers,
+        data,
+        variants=config.variants,
+        rng=job.rng,
+        told=_teller(job, "asking the teacher"),
+        name=job.name,
+    )
+    further = further_texts(data)
+    return _Source(
+        lesson=lesson,
+        teachers=teachers,
+        facts={"teacher": ", ".join(config.teachers), "further_texts": len(further.texts)},
+        notes=_seen(parents, data) + _left_out(further.excluded),
+    )
+
+
+def _school(
+    config: DistillConfig, source: _Source, base: Base | None, labels: tuple[str, ...], job: Job
+) -> Callable[[Lesson], Student]:
+    """How a lesson becomes a student; every call starts afresh from the same seed."""
+    if config.student == "static":
+        has_encoder = config.word_vectors and any(has_layers(t) for t in source.teachers)
+        encode = encoder_of(source.teachers, name=job.name).encode if has_encoder else None
+        return lambda lesson: train_table(config, lesson, labels, encode)
+    seed = integer(job.rng)
+    followed = encoder_of(source.teachers, name=job.name) if config.vectors else None
+
+    def teach(lesson: Lesson) -> Student:
+        if config.base is not None:
+            encoder = Encoder.load(require_base(base, name=job.name).path)
+        else:
+            encoder = own_copy(encoder_of(source.teachers, name=job.name))
+        shorten(encoder, config.layers, name=job.name)
+        vectors = None if followed is None else followed.encode(lesson.texts).astype(float)
+        return train_encoder(
+            config,
+            encoder,
+            lesson,
+            labels,
+            vectors=vectors,
+            seed=seed,
+            told=_teller(job, "training the student"),
+            name=job.name,
+        )
+
+    return teach
+
+
+def raw_scores(student: Student, inputs: list[str]) -> Floats:
+    """Scores before the temperature, shape (n, classes)."""
+    if isinstance(student, StaticPredictor):
+        return student.scores(inputs)
+    vectors = student.encoder.encode(inputs)
+    return np.asarray(vectors.astype(float) @ student.weight.T.astype(float) + student.bias)
+
+
+def _size(student: Student) -> Facts:
+    if isinstance(student, StaticPredictor):
+        return {"features": len(student.vocabulary)}
+    return {"layers": int(student.encoder.backbone.config.num_hidden_layers)}
+
+
+def _left_out(excluded: int) -> tuple[Phrase, ...]:
+    return (note("left_out", excluded=excluded),) if excluded else ()
+
+
+def _seen(teachers: Sequence[Candidate], data: TrainingData) -> tuple[Phrase, ...]:
+    """A warning where a teacher was refitted on the rows that measure the student."""
+    refitted = any(t.training is not None and t.training.rows > len(data.fit) for t in teachers)
+    return (note("flattered"),) if refitted and len(data.validation) else ()
+
+
+def _kept(accuracy: float | None, teachers: Iterable[Candidate]) -> float | None:
+    """Share of the best teacher's validation accuracy that the student keeps."""
+    told = [t.validation["accuracy"].value for t in teachers if "accuracy" in t.validation]
+    best = max((value for value in told if value), default=None)
+    return None if accuracy is None or best is None else accuracy / best
+
+
+def _teller(job: Job, message: str) -> Callable[[int, int], None]:
+    def told(done: int, total: int) -> None:
+        job.emit(Event(stage=f"adapt.{job.name}", message=message, done=done, total=total))
+
+    return told
