@@ -1,4 +1,4 @@
-"""Suspects: planted errors are found, right labels are mostly left alone, and nothing is dropped in secret."""
+"""Suspects: planted errors are found, right labels mostly left alone, and nothing is dropped in secret."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_expected_errors_are_calibrated_to_the_label_counts():
     found = expected_errors(p, given, Clustering.of([str(i) for i in range(7)]), rng=np.random.default_rng(0))
 
     assert found.value == pytest.approx(2.0)
-    assert 0 <= found.low < found.value < found.high <= 4
+    assert 0 <= found.low < found.value < found.high <= len(given)
 
 
 def test_a_class_that_cannot_be_cross_validated_is_left_out_and_counted(tmp_path):
@@ -156,7 +156,7 @@ def test_equal_rows_ignore_case_spacing_and_unicode_form():
 @pytest.fixture
 def recipe(tmp_path):
     """A recipe over spoiled rows; the planted ids are those whose text ends in `planted`."""
-    data, planted = spoiled(rows=240, wrong=12)
+    data, _planted = spoiled(rows=240, wrong=12)
     with (tmp_path / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])

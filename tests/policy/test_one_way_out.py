@@ -9,7 +9,10 @@ from sazon.policy.exits import EXIT_FOLDERS, EXITS, NETWORK_PACKAGES
 
 ROOT = Path(sazon.__file__).parent
 # Names that are harmless parts of listed packages.
-HARMLESS = {"http": {"http.HTTPStatus", "http.client.HTTPException"}}
+HARMLESS = {
+    "http": {"http.HTTPStatus", "http.client.HTTPException"},
+    "datasets": {"datasets.Dataset"},  # a table in memory
+}
 CALLS = {"open_connection", "create_connection", "open_unix_connection", "urlopen", "urlretrieve"}
 
 

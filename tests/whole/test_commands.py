@@ -71,7 +71,7 @@ def test_a_command_goes_no_further_than_its_stage(small_recipe: Path, command) -
     run = small_recipe.with_name("run")
     result = command("adapt", small_recipe, "--out", run)
     assert result.exit_code == 0
-    assert {s.split("/")[0] for s in stages(run)} == {"data", "adapt"}
+    assert {s.split("/")[0] for s in stages(run)} == {"data", "suspects", "adapt"}
     assert command("evaluate", run).exit_code == 0
     assert stages(run)[-1] == "evaluate"
     assert not (run / "economics").exists()
@@ -97,7 +97,7 @@ def test_federate_makes_the_federated_candidates_and_their_parents(small_recipe:
     result = command("federate", small_recipe, "--out", "run", "--json")
     assert result.exit_code == 0, result.output
     assert [row["candidate"] for row in json.loads(result.stdout)["table"]] == ["probe", "together"]
-    assert set(stages(small_recipe.with_name("run"))) == {"data", "adapt/probe", "adapt/together"}
+    assert set(stages(small_recipe.with_name("run"))) == {"data", "suspects", "adapt/probe", "adapt/together"}
 
 
 def test_federate_without_federated_candidates_says_so(small_recipe: Path, command) -> None:

@@ -63,6 +63,8 @@ def find(
         emit: takes progress.
         level: of the intervals.
     """
+    if not installed("sklearn"):
+        return not_looked_at(data, "suspects_uninstalled")
     folds, kept = _deal(data, rng)
     if not len(kept):
         return not_looked_at(data, "suspects_too_few", rows=len(data), least=LEAST_ROWS)
@@ -85,6 +87,16 @@ def find(
         copies=copies,
         conflicting=conflicting,
     )
+
+
+def installed(package: str) -> bool:
+    """Whether a package of the extra `adapt` is there; labels are looked at without any of them missing
+    being an error, since a recipe may train nothing.
+    """
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def not_looked_at(data: Dataset, why: str, **values: Value) -> Suspects:
@@ -245,7 +257,7 @@ def _features(
     nothing of a held-out row's label reaches the others.
     """
     blocks: dict[str, npt.NDArray[np.float32]] = {}
-    if base is not None and importlib.util.find_spec("torch") and not is_causal(base.path):
+    if base is not None and installed("torch") and not is_causal(base.path):
         blocks[base.name] = Embedder(base, cache=cache, emit=emit, stage="suspects").embed(inputs)
     if (words := _words(inputs, rng)) is not None:
         blocks["TF-IDF"] = words

@@ -54,6 +54,7 @@ def look_for_suspects(kitchen: Kitchen) -> tuple[Kitchen, Looked]:
         "base": base.revision if base else "",
         "drop": str(config.adapt.drop_suspects),
         "seed": str(kitchen.run.seed),
+        **{f"has.{package}": str(suspects.installed(package)) for package in ("sklearn", "torch")},
         "sazon": __version__,
     }
     folder = kitchen.run.stage("suspects", inputs=inputs, work=work)
