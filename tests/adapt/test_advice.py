@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,9 +205,7 @@ def test_check_says_time_memory_and_money_in_both_languages(recipe):
 def test_check_warns_of_memory_before_any_work(recipe, monkeypatch):
     monkeypatch.setattr(forecast, "RUNTIME_BYTES", 0.0)
     monkeypatch.setattr(forecast, "available_memory", lambda: 1.2e6)
-    monkeypatch.setattr(
-        forecast, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
-    )
+    monkeypatch.setattr(forecast, "installed", lambda package: False)  # so that no GPU is assumed
     found = pipeline.check(pipeline.recipe_of(recipe))
     [warning] = [f for f in found if f.where == "candidates.tuned"]
     assert warning.level == "warning"

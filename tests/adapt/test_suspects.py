@@ -207,3 +207,8 @@ def test_the_report_says_how_many_were_dropped(recipe):
     assert f"{found['dropped']} of them were left out of training" in told
     # The data are not declared public: ids, never texts.
     assert found["suspects"][0]["example"][:12] in told
+
+
+def test_without_scikit_learn_labels_are_not_looked_at_and_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("sazon.adapt.suspects.installed", lambda package: package != "sklearn")
+    assert look(spoiled()[0], tmp_path).skipped.key == "note.suspects_uninstalled"

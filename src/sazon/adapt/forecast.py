@@ -7,7 +7,6 @@ about three either way, which tells seconds from hours.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import struct
@@ -21,6 +20,7 @@ import numpy as np
 
 from sazon.adapt.defaults import FEW_ROWS, MANY_ROWS
 from sazon.adapt.measure import CPU_WATTS_PER_CORE, GPU_WATTS, busy_threads
+from sazon.adapt.suspects import installed
 from sazon.core.seams import Base
 from sazon.core.types import Estimate
 from sazon.models.base import weight_files
@@ -256,7 +256,7 @@ def _parameters(file: Path) -> int:
 
 def this_machine() -> Machine:
     """Time a few matrix products, and look how much memory is free; a GPU's rate is assumed."""
-    on_gpu = Path("/proc/driver/nvidia/version").is_file() and importlib.util.find_spec("torch") is not None
+    on_gpu = Path("/proc/driver/nvidia/version").is_file() and installed("torch")
     return Machine(
         rate=GPU_RATE if on_gpu else _measured_rate(),
         memory=None if on_gpu else available_memory(),
