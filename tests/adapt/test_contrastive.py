@@ -14,10 +14,12 @@ from sazon.adapt.contrastive import paired_batches, supervised_contrastive
 from sazon.adapt.interpolation import set_between, weights_of
 from sazon.adapt.self_training import self_train, surest
 from sazon.adapt.softmax_regression import fit_head, labelled
+from sazon.core import digest
 from sazon.core.errors import DataError
 from sazon.core.events import Event
 from sazon.core.seams import Base
 from sazon.core.types import Dataset, Example, TrainingData
+from sazon.data.plain import plain
 from sazon.models.transformer import Encoder
 
 from .conftest import Make
@@ -177,6 +179,20 @@ def test_unlabelled_texts_are_used_as_told(make: Make, data: TrainingData, event
     assert never.facts["self_trained"] is False
     assert always.facts["self_trained"] is True
     assert any("self-trained" in e.message for e in events)
+
+
+@pytest.mark.slow
+def test_texts_kept_for_judging_are_not_learnt_from(make: Make, data: TrainingData) -> None:
+    texts = ["refund please", "MY card"]
+    pool = tuple(Example(id=f"u{i}", input=t, target="") for i, t in enumerate(texts))
+    apart = replace(
+        data,
+        unlabelled=Dataset(name="pool", split="all", examples=pool),
+        held_out=frozenset({digest.of_text(plain("my card"))}),
+    )
+    made = make("contrastive", data=apart, **(OPTIONS | {"epochs": 1}))
+    [said] = [n for n in made.notes if n.key == "note.left_out"]
+    assert said.values == {"excluded": 1}
 
 
 def test_without_validation_rows_it_refuses(make: Make, data: TrainingData) -> None:

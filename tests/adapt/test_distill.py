@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from sazon import models
 from sazon.adapt.distill import DistillConfig
-from sazon.adapt.distill.lesson import Lesson, further_texts, make_lesson, vary
+from sazon.adapt.distill.lesson import Lesson, make_lesson, vary
 from sazon.adapt.distill.table import train_table, weighted_rows
+from sazon.adapt.further import further_texts
 from sazon.core import digest
 from sazon.core.errors import RecipeError
 from sazon.core.types import Answers, Dataset, Example

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from sazon.adapt.checks import cut_notes, language_notes, note, require_base, require_learnable
 from sazon.adapt.config import Switch
+from sazon.adapt.further import further_texts
 from sazon.adapt.head import Fitted, choose_head, label_rows
 from sazon.adapt.interpolation import Weights, set_between, weights_of
 from sazon.adapt.measure import calibrated_loss, codes, fit_temperature, training_cost, validation_metrics
@@ -160,7 +161,8 @@ class Contrastive:
             },
             notes=language_notes(base, data)
             + cut_notes(work.cut, work.length)
-            + (() if choice.reach else (note("not_tuned"),)),
+            + (() if choice.reach else (note("not_tuned"),))
+            + ((note("left_out", excluded=work.further.excluded),) if work.further.excluded else ()),
         )
 
 
@@ -183,7 +185,8 @@ class _Work:
         self.classes = len(data.labels)
         self.length = config.max_length or usual_length(encoder, data.fit.inputs)
         self.cut = int((encoder.lengths(data.fit.inputs) > self.length).sum())
-        self.pool = [] if data.unlabelled is None else data.unlabelled.inputs
+        self.further = further_texts(data)
+        self.pool = self.further.texts
         self.seed, self.shuffle = integer(job.rng), integer(job.rng)
         self.tokens = 0
         self.done = 0

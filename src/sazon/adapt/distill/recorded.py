@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from sazon.adapt.distill.lesson import held_out
 from sazon.adapt.distill.tokens import label_shares
+from sazon.adapt.further import held_out
 from sazon.core.errors import DataError
 from sazon.core.types import Floats, TrainingData
 from sazon.models.recorded import read_recording

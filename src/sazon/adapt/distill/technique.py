@@ -13,9 +13,10 @@ from sazon import models
 from sazon.adapt.checks import note, require_all_labels, require_base, require_learnable
 from sazon.adapt.distill.config import DistillConfig
 from sazon.adapt.distill.encoder import encoder_of, has_layers, own_copy, shorten, train_encoder
-from sazon.adapt.distill.lesson import Lesson, further_texts, make_lesson, recorded_lesson
+from sazon.adapt.distill.lesson import Lesson, make_lesson, recorded_lesson
 from sazon.adapt.distill.recorded import read_answers
 from sazon.adapt.distill.table import train_table
+from sazon.adapt.further import further_texts
 from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
 from sazon.core import digest
 from sazon.core.errors import RecipeError
