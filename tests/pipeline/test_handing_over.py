@@ -24,6 +24,7 @@ models: {tiny: {source: "path:base"}}
 candidates:
   linear: {technique: linear}
   tuned: {technique: finetune, base: tiny, epochs: 1}
+  small: {technique: distill, teacher: linear}
   large: {technique: host, model: llama-3.3-70b, assumed: {accuracy: {p10: 0.7, p90: 0.9}}}
 evaluate: {draws: 200}
 """
@@ -43,13 +44,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["linear", "tuned"])
+@pytest.mark.parametrize("name", ["linear", "tuned", "small"])
 def test_it_answers_elsewhere_as_it_did_here(run: Path, tmp_path: Path, name: str) -> None:
     out = pipeline.export(run, name, out=tmp_path / "there")
     texts = ["refund please", "my card", "close it"]
     here = models.load(files.read_candidate(run / "adapt" / name)).predict(texts)
     there = models.load_folder(out).predict(texts)
     np.testing.assert_array_equal(here.probabilities, there.probabilities)
+    assert "`card`, `close_account`, `refund`" in (out / "README.md").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ from sazon.core import digest, files, registry
 from sazon.core.errors import EnvironmentLacks, IntegrityError, RecipeError
 from sazon.core.run import read_resolved, readable_disk_errors, write_aside
 from sazon.core.types import Candidate, Estimate, Evaluation
-from sazon.models.folder import read_facts
 
 LOAD = """from pathlib import Path
 from sazon import models
@@ -47,19 +46,20 @@ def export(directory: Path, name: str, *, out: Path) -> Path:
         raise registry.unknown("candidate", name, known)
     candidate = files.read_candidate(folder)
     if candidate.artifact is None:
+        here = [n for n in known if files.read_candidate(directory / "adapt" / n).artifact is not None]
         raise RecipeError(
             "nothing of this candidate runs here: its quality was assumed or published",
             where=name,
-            mend=f"Export one that was trained: {', '.join(known)}.",
+            mend=f"Export one that was trained: {', '.join(here)}.",
         )
-    models.load(candidate)  # refuses what was changed or cannot answer
+    classes = models.load(candidate).classes  # refuses what was changed or cannot answer
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecipeError("the folder holds something already", where=str(out), mend="Name another --out.")
     with readable_disk_errors(out):
         shutil.copytree(candidate.artifact.path, out, dirs_exist_ok=True)
         _require_same(candidate, out)
-        _label_map(out)
-        _cards(directory, candidate, resolved, out)
+        _label_map(out, classes)
+        _cards(directory, candidate, classes, resolved, out)
     return out
 
 
@@ -71,10 +71,9 @@ def _require_same(candidate: Candidate, out: Path) -> None:
         )
 
 
-def _label_map(out: Path) -> None:
+def _label_map(out: Path, classes: tuple[str, ...]) -> None:
     """Write the labels into a transformer's config.json, where its users look for them."""
     config = out / "config.json"
-    classes = read_facts(out).get("classes")
     if not config.is_file() or not classes:
         return
     facts: dict[str, Any] = json.loads(config.read_text("utf-8"))
@@ -83,11 +82,13 @@ def _label_map(out: Path) -> None:
     write_aside(config, json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
-def _cards(directory: Path, candidate: Candidate, resolved: dict[str, Any], out: Path) -> None:
+def _cards(
+    directory: Path, candidate: Candidate, classes: tuple[str, ...], resolved: dict[str, Any], out: Path
+) -> None:
     base = (candidate.base or "").partition("@")[0]
     facts = report.CardFacts(
         task=str(resolved["recipe"]["name"]),
-        classes=tuple(read_facts(out).get("classes") or ()),
+        classes=classes,
         base_source=str(resolved["bases"].get(base, {}).get("source", "")),
         data_digest=str(resolved["splits"]["fit"]),
         data_licence=str(resolved["recipe"]["data"].get("licence") or ""),
