@@ -352,13 +352,13 @@ def run(given: argparse.Namespace, work: Path) -> list[Figure]:
     base = models.resolve_base("minilm", BASE, root=work, offline=True, cache=work)
     rows = read(given.data / "train.csv")
     trained: list[Trained] = []
+    beside: dict[str, float | list[int]] | None = None
     for seed in given.seeds:
         for part in given.parts:
             trained += train(part, cut(part, rows, given.data, seed=seed), base, seed=seed, work=work)
-    beside: dict[str, float | list[int]] | None = None
-    if not given.no_peer and "few_shot_10" in given.parts:
-        python = given.peer or peer_python(work)
-        beside = peer(python, "few_shot_10", given.data, seed=given.seeds[0], work=work)
+            if part == "few_shot_10" and beside is None and not given.no_peer:
+                python = given.peer or peer_python(work)  # at once, so that both meet the same machine
+                beside = peer(python, part, given.data, seed=seed, work=work)
     test = read(given.data / "test.csv")
     right = score(trained, test)
     figures = tabulate(trained, right) + kept(right, given.seeds)
