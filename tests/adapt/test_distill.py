@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from sazon import models
 from sazon.adapt.distill import DistillConfig
 from sazon.adapt.distill.lesson import Lesson, make_lesson, vary
-from sazon.adapt.distill.table import train_table, weighted_rows
+from sazon.adapt.distill.mixture import MOST, Mixture, choose
+from sazon.adapt.distill.table import fit_table, prepare, weighted_rows
 from sazon.adapt.further import further_texts
 from sazon.core import digest
 from sazon.core.errors import RecipeError
@@ -166,11 +167,14 @@ def test_words_of_like_meaning_share_what_is_learnt_of_one_of_them(data):
         truth=truth,
         validation=np.zeros(6, dtype=bool),
     )
-    config = DistillConfig(teacher="t", gold=1.0, rarest=1)
+    mixture = Mixture(gold=1.0)
     like = {"refund": [1.0, 0.0], "reembolso": [1.0, 0.0], "card": [0.0, 1.0], "it": [0.7, 0.7]}
 
-    alone = train_table(config, lesson, data.labels)
-    taught = train_table(config, lesson, data.labels, lambda words: np.array([like[w] for w in words]))
+    def encode(words):
+        return np.array([like[w] for w in words])
+
+    alone = fit_table(prepare(lesson, rarest=1), mixture, data.labels)
+    taught = fit_table(prepare(lesson, encode, rarest=1), mixture, data.labels)
 
     for student, least, most in ((alone, 0.0, 0.6), (taught, 0.8, 1.0)):
         shares = student.predict(["reembolso"]).probabilities
@@ -180,7 +184,7 @@ def test_words_of_like_meaning_share_what_is_learnt_of_one_of_them(data):
 
 def test_the_table_scores_what_training_saw(make, data):
     lesson = _lesson([models.load(make("linear"))], data)
-    student = train_table(DistillConfig(teacher="t"), lesson, data.labels)
+    student = fit_table(prepare(lesson), Mixture(), data.labels)
 
     X, _ = weighted_rows(student.vocabulary, lesson.texts)
 
@@ -204,3 +208,49 @@ def test_the_table_scores_what_training_saw(make, data):
 def test_options_that_contradict_each_other_are_refused(options, match):
     with pytest.raises(ValidationError, match=match):
         DistillConfig(**options)
+
+
+def _losses(best):
+    """A loss that is least at `best`, the further the higher."""
+
+    def loss(mixture):
+        seen.append(mixture)
+        return float(
+            abs(np.log(mixture.C / best.C))
+            + abs(mixture.gold - best.gold)
+            + abs(mixture.temperature - best.temperature)
+            + (mixture.word_vectors != best.word_vectors)
+        )
+
+    seen = []
+    return loss, seen
+
+
+@pytest.mark.parametrize(
+    "best",
+    [
+        Mixture(),
+        Mixture(gold=0.9, temperature=1.0, C=5.0, word_vectors=False),
+        Mixture(C=100.0, temperature=2.0),
+    ],
+)
+def test_validation_finds_the_mixture(best):
+    loss, seen = _losses(best)
+    assert choose(DistillConfig(teacher="t"), loss, has_vectors=True) == (best, len(seen))
+    assert len(seen) <= MOST
+    assert len(set(seen)) == len(seen)
+
+
+def test_what_the_recipe_says_is_not_chosen():
+    loss, seen = _losses(Mixture(gold=0.9, C=5.0))
+    config = DistillConfig(teacher="t", gold=0.5, word_vectors=True, C=30.0)
+    best, _ = choose(config, loss, has_vectors=True)
+    assert best == Mixture()
+    assert {(m.gold, m.C, m.word_vectors) for m in seen} == {(0.5, 30.0, True)}
+
+
+def test_nothing_is_tried_where_nothing_is_open():
+    loss, seen = _losses(Mixture())
+    config = DistillConfig(teacher="t", gold=0.2, temperature=3.0, C=7.0)
+    best, tried = choose(config, loss, has_vectors=False)
+    assert (best, tried, seen) == (Mixture(gold=0.2, temperature=3.0, C=7.0, word_vectors=False), 0, [])

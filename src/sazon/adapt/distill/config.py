@@ -25,20 +25,23 @@ class DistillConfig(ClassifierConfig):
     student: Literal["static", "transformer", "causal"] = "static"
     """A table of n-grams read with numpy alone, an encoder with fewer layers, or a smaller causal
     language model that follows a causal teacher token by token."""
-    gold: float = Field(default=0.5, ge=0, le=1)
-    """λ: share of the true labels in the loss on labelled rows; the rest is the teacher's."""
-    temperature: float = Field(default=4.0, gt=0, le=20)
-    """T: how much teacher and student are softened when they are compared."""
+    gold: float | None = Field(default=None, ge=0, le=1)
+    """λ: share of the true labels in the loss on labelled rows; the rest is the teacher's.
+    None: 0.5, or what validation prefers (static)."""
+    temperature: float | None = Field(default=None, gt=0, le=20)
+    """T: how much teacher and student are softened when they are compared.
+    None: 4, or what validation prefers (static)."""
     variants: int = Field(default=1, ge=0, le=20)
     """Unlabelled variants made of each text, on which the teacher is followed; together they
     weigh as much as the teacher does on the text itself."""
-    C: float = Field(default=30.0, gt=0, le=1e6)
-    """Inverse strength of the penalty on the table, or on the head the encoder starts with."""
+    C: float | None = Field(default=None, gt=0, le=1e6)
+    """Inverse strength of the penalty on the table, or on the head the encoder starts with.
+    None: 30, or what validation prefers (static)."""
     rarest: int = Field(default=2, ge=1, le=100)
     """An n-gram enters the table when it stands in so many training texts (static)."""
-    word_vectors: bool = True
+    word_vectors: bool | None = None
     """Let words of like meaning share scores, by the vectors of a teacher that has an encoder (static);
-    the student answers no slower for it."""
+    the student answers no slower for it. None: what validation prefers."""
     base: str | None = None
     """Base model whose layers the student starts from (transformer; None: the teacher's), or which is
     trained as a whole (causal)."""

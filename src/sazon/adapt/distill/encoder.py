@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sazon.adapt.distill.lesson import Lesson
+from sazon.adapt.distill.mixture import Mixture
 from sazon.adapt.distill.table import goals, softened
 from sazon.adapt.softmax_regression import fit_head
 from sazon.adapt.trainees import usual_length
@@ -95,7 +96,9 @@ def train_encoder(
         RecipeError: training diverged.
         EnvironmentLacks: memory does not suffice.
     """
-    head = fit_head(encoder.encode(lesson.texts), *goals(config, lesson, len(labels)), C=config.C, steps=100)
+    mixture = Mixture.of(config)
+    wanted = goals(mixture, lesson, len(labels))
+    head = fit_head(encoder.encode(lesson.texts), *wanted, C=mixture.C, steps=100)
     steps = config.epochs * -(-len(lesson) // config.batch_size)
     rate = config.rate or RATE
     plan = Plan(
@@ -148,7 +151,8 @@ def distillation_loss(
     import torch
     from torch.nn import functional
 
-    T, gold = config.temperature, config.gold
+    mixture = Mixture.of(config)
+    T, gold = mixture.temperature, mixture.gold
     soft = torch.from_numpy(softened(lesson, T)).float().to(device)
     follow = torch.from_numpy(lesson.follow).float().to(device)
     truth = torch.from_numpy(lesson.truth.astype(np.int64)).to(device)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sazon.adapt.distill.lesson import Lesson
+from sazon.adapt.distill.mixture import Mixture
 from sazon.adapt.softmax_regression import Goal, fit_head, one_hot
 from sazon.core.types import Floats
 from sazon.models.softmax import softmax
 from sazon.models.static import StaticPredictor, Vocabulary, ngrams
-
-if TYPE_CHECKING:
-    from sazon.adapt.distill.config import DistillConfig
 
 Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """Texts → unit vectors, shape (texts, width)."""
@@ -24,34 +23,58 @@ STEPS = 100
 """L-BFGS iterations at most."""
 
 
-def train_table(
-    config: DistillConfig, lesson: Lesson, labels: tuple[str, ...], encode: Encode | None = None
-) -> StaticPredictor:
-    """Fit the table of a static student on a lesson.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A lesson counted once, so that several tables can be fitted to it."""
 
-    With `encode`, the score of a word w is W_w + M_w·U, M_w the teacher's vector of the word alone:
+    lesson: Lesson
+    vocabulary: Vocabulary
+    X: Any
+    """What a student adds up of each text, sparse (texts, n-grams)."""
+    idf: Floats
+    single: list[int]
+    """Rows of the single words."""
+    meanings: Floats
+    """The teacher's vectors of the single words about their mean, shape (words, width); width 0: none."""
+
+
+def prepare(lesson: Lesson, encode: Encode | None = None, *, rarest: int = 2) -> Prepared:
+    """Count the n-grams of a lesson, and ask a teacher for the vectors of its words.
+
+    Args:
+        lesson: the rows.
+        encode: the teacher's unit vectors of some texts, shape (texts, width).
+        rarest: an n-gram enters the table when it stands in so many texts.
+    """
+    vocabulary = often(lesson.texts, rarest=rarest)
+    X, idf = weighted_rows(vocabulary, lesson.texts)
+    single = [row for word, row in vocabulary.words.items() if " " not in word]
+    meanings = _meanings(vocabulary, encode, len(single))
+    return Prepared(lesson=lesson, vocabulary=vocabulary, X=X, idf=idf, single=single, meanings=meanings)
+
+
+def fit_table(prepared: Prepared, mixture: Mixture, labels: tuple[str, ...]) -> StaticPredictor:
+    """Fit the table of a static student.
+
+    With word vectors, the score of a word w is W_w + M_w·U, M_w the teacher's vector of the word alone:
     words of like meaning share what is learnt of one of them. The table holds the sum, so nothing of
     this is left when the student answers.
 
     Args:
-        config: the options.
-        lesson: the rows.
+        prepared: the rows.
+        mixture: what the loss is made of.
         labels: order of the columns.
-        encode: the teacher's unit vectors of some texts, shape (texts, width).
     """
-    vocabulary = often(lesson.texts, rarest=config.rarest)
-    X, idf = weighted_rows(vocabulary, lesson.texts)
-    single = [row for word, row in vocabulary.words.items() if " " not in word]
-    meanings = _meanings(vocabulary, encode, len(single))
-    head = fit_head(
-        _beside(X, X[:, single] @ meanings), *goals(config, lesson, len(labels)), C=config.C, steps=STEPS
-    )
-    table, shared = np.split(head.weight.T, [len(vocabulary)])
+    X, single = prepared.X, prepared.single
+    meanings = prepared.meanings if mixture.word_vectors else prepared.meanings[:, :0]
+    wanted = goals(mixture, prepared.lesson, len(labels))
+    head = fit_head(_beside(X, X[:, single] @ meanings), *wanted, C=mixture.C, steps=STEPS)
+    table, shared = np.split(head.weight.T, [len(prepared.vocabulary)])
     table[single] += meanings @ shared
     return StaticPredictor(
         classes=labels,
-        vocabulary=vocabulary,
-        idf=idf.astype(np.float32),
+        vocabulary=prepared.vocabulary,
+        idf=prepared.idf.astype(np.float32),
         table=np.ascontiguousarray(table, dtype=np.float32),
         bias=head.bias.astype(np.float32),
         temperature=1.0,
@@ -98,16 +121,16 @@ def weighted_rows(vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[Any, Fl
     return X, np.asarray(idf)
 
 
-def goals(config: DistillConfig, lesson: Lesson, classes: int) -> list[Goal]:
+def goals(mixture: Mixture, lesson: Lesson, classes: int) -> list[Goal]:
     """The true labels, counting λ, and the softened teacher, counting (1 − λ)."""
     known = lesson.truth >= 0
     gold = np.where(known[:, None], one_hot(lesson.truth, classes), 0.0)
     return [
-        Goal(targets=gold, weights=np.where(known, config.gold, 0.0)),
+        Goal(targets=gold, weights=np.where(known, mixture.gold, 0.0)),
         Goal(
-            targets=softened(lesson, config.temperature),
-            weights=lesson.follow * (1.0 - config.gold),
-            temperature=config.temperature,
+            targets=softened(lesson, mixture.temperature),
+            weights=lesson.follow * (1.0 - mixture.gold),
+            temperature=mixture.temperature,
         ),
     ]
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from sazon import models
 from sazon.adapt.checks import note, require_all_labels, require_base, require_learnable
 from sazon.adapt.distill.config import DistillConfig
 from sazon.adapt.distill.encoder import encoder_of, has_layers, own_copy, shorten, train_encoder
 from sazon.adapt.distill.lesson import Lesson, make_lesson, recorded_lesson
+from sazon.adapt.distill.mixture import MOST, Mixture, choose
 from sazon.adapt.distill.recorded import read_answers
-from sazon.adapt.distill.table import train_table
+from sazon.adapt.distill.table import fit_table, prepare
 from sazon.adapt.further import further_texts
-from sazon.adapt.measure import codes, fit_temperature, training_cost, validation_metrics
+from sazon.adapt.measure import codes, fit_temperature, row_losses, training_cost, validation_metrics
 from sazon.core import digest
 from sazon.core.errors import RecipeError
 from sazon.core.events import Event
@@ -29,6 +32,7 @@ from sazon.models.softmax import softmax
 from sazon.models.static import StaticPredictor
 from sazon.models.transformer import Encoder
 
+Codes = npt.NDArray[np.intp]
 Facts = dict[str, str | float | int | bool | None]
 Student = StaticPredictor | EncoderPredictor
 
@@ -80,8 +84,8 @@ class Distill:
         require_all_labels(data, name=job.name)
         began = time.perf_counter()
         source = _source(config, data, [parents[name] for name in config.teachers], job)
-        student_of = _school(config, source, base, data.labels, job)
         truth = codes(data.validation.targets, data.labels)
+        student_of, chosen = _school(config, source, base, data, truth, job)
         student = student_of(source.lesson.only_fit())
         scores = raw_scores(student, data.validation.inputs)
         temperature = fit_temperature(scores, truth)
@@ -101,6 +105,7 @@ class Distill:
             training=training_cost(seconds=seconds, rows=len(source.lesson), tokens=None, device=device),
             validation=metrics,
             facts=source.facts
+            | chosen
             | _size(student)
             | {
                 "kept": _kept(metrics["accuracy"].value, parents.values()),
@@ -146,8 +151,8 @@ def _follow_tokens(
     return distil_causal(
         options,
         teacher=parents[config.teachers[0]],
-        gold=config.gold,
-        temperature=config.temperature,
+        gold=Mixture.of(config).gold,
+        temperature=Mixture.of(config).temperature,
         base=require_base(base, name=job.name),
         data=data,
         job=job,
@@ -191,13 +196,17 @@ def _source(config: DistillConfig, data: TrainingData, parents: Sequence[Candida
 
 
 def _school(
-    config: DistillConfig, source: _Source, base: Base | None, labels: tuple[str, ...], job: Job
-) -> Callable[[Lesson], Student]:
-    """How a lesson becomes a student; every call starts afresh from the same seed."""
+    config: DistillConfig,
+    source: _Source,
+    base: Base | None,
+    data: TrainingData,
+    truth: Codes,
+    job: Job,
+) -> tuple[Callable[[Lesson], Student], Facts]:
+    """How a lesson becomes a student, and what was chosen for it; every call starts from the same seed."""
+    labels = data.labels
     if config.student == "static":
-        has_encoder = config.word_vectors and any(has_layers(t) for t in source.teachers)
-        encode = encoder_of(source.teachers, name=job.name).encode if has_encoder else None
-        return lambda lesson: train_table(config, lesson, labels, encode)
+        return _static_school(config, source, data, truth, job)
     seed = integer(job.rng)
     followed = encoder_of(source.teachers, name=job.name) if config.vectors else None
 
@@ -219,7 +228,39 @@ def _school(
             name=job.name,
         )
 
-    return teach
+    return teach, {}
+
+
+def _static_school(
+    config: DistillConfig, source: _Source, data: TrainingData, truth: Codes, job: Job
+) -> tuple[Callable[[Lesson], Student], Facts]:
+    """A table fitted with the mixture that validation prefers among those the recipe leaves open."""
+    has_vectors = any(has_layers(t) for t in source.teachers)
+    encode = encoder_of(source.teachers, name=job.name).encode if has_vectors else None
+    told, tries = _teller(job, "choosing the mixture"), count()
+    only_fit = prepare(source.lesson.only_fit(), encode, rarest=config.rarest)
+
+    def loss(mixture: Mixture) -> float:
+        told(next(tries), MOST)
+        scores = fit_table(only_fit, mixture, data.labels).scores(data.validation.inputs)
+        probabilities = softmax(scores, temperature=fit_temperature(scores, truth))
+        return float(row_losses(probabilities, truth).mean())
+
+    best, tried = Mixture.of(config), 0
+    if len(truth):
+        best, tried = choose(config, loss, has_vectors=has_vectors)
+
+    def teach(lesson: Lesson) -> Student:
+        return fit_table(prepare(lesson, encode, rarest=config.rarest), best, data.labels)
+
+    chosen: Facts = {
+        "gold": best.gold,
+        "softened": best.temperature,
+        "C": best.C,
+        "word_vectors": best.word_vectors and has_vectors,
+        "mixtures_tried": tried,
+    }
+    return teach, chosen
 
 
 def raw_scores(student: Student, inputs: list[str]) -> Floats:

@@ -6,6 +6,7 @@ import math
 
 from sazon.core.types import Claim, Estimate
 from sazon.report import cells, charts
+from sazon.report.chapters import scrutiny
 from sazon.report.chapters.adapt import BESIDE_TEACHER, TRAINED
 from sazon.report.document import (
     Block,
@@ -42,6 +43,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     blocks += _recall(evidence, voice)
     blocks += [Heading(text=voice("evaluate.claims_title")), Paragraph(text=voice("evaluate.claims_intro"))]
     blocks.append(_claims(evidence, voice))
+    blocks += scrutiny.blocks(evidence, voice)
     blocks += [Heading(text=voice("evaluate.worst_title")), *_worst(evidence, voice)]
     notes = _notes(evidence, voice)
     if notes:
@@ -195,17 +197,10 @@ def _claim(claim: Claim, voice: Voice) -> tuple[Cell, ...]:
         voice.difference(claim.estimate)
         if claim.estimate.unit == "share"
         else voice.estimate(claim.estimate),
-        _p(claim.p_raw, voice),
-        _p(claim.p_corrected, voice),
+        scrutiny.p_value(claim.p_raw, voice),
+        scrutiny.p_value(claim.p_corrected, voice),
         Cell(text=voice("evaluate.declared_yes" if claim.declared else "evaluate.declared_no")),
     )
-
-
-def _p(value: float | None, voice: Voice) -> Cell:
-    if value is None:
-        return voice.missing("")
-    floor = voice.number(0.001, digits=3)
-    return Cell(text=f"<{floor}" if value < 0.001 else voice.number(value, digits=3))
 
 
 def _worst(evidence: Evidence, voice: Voice) -> list[Block]:

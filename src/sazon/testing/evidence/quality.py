@@ -14,6 +14,7 @@ from sazon.core.types import (
     QualityDraws,
     SliceRow,
 )
+from sazon.testing.evidence import scrutiny
 from sazon.testing.evidence.options import OPTIONS, N, share
 
 CLASSES = ("appointment", "billing", "cancel", "complaint", "directions", "prescription", "results", "urgent")
@@ -55,6 +56,7 @@ def evaluation(candidates: tuple[Candidate, ...], rows: tuple[ErrorRow, ...], ho
             ("site", "centro", 0.01, 210), ("site", "marina", 0.0, 149), ("site", "valle", -0.04, 79),
         )
     ]  # fmt: skip
+    measured = [c for c in candidates if c.kind == "measured"]
     return Evaluation(
         reference=reference,
         margin=0.02,
@@ -72,6 +74,12 @@ def evaluation(candidates: tuple[Candidate, ...], rows: tuple[ErrorRow, ...], ho
             for c in candidates
             if c.kind == "measured"
         },
+        overlap=scrutiny.overlap(measured),
+        robustness=scrutiny.robustness(measured),
+        leakage=scrutiny.leakage(measured),
+        fairness=scrutiny.fairness(measured, hostile),
+        reliability=scrutiny.reliability(measured),
+        winner=Estimate(value=0.86, low=0.82, high=0.89, unit="share", n=N),
         notes=(
             Phrase(
                 package="sazon.evaluate",
