@@ -121,7 +121,7 @@ def test_the_page_is_accessible_in_its_language(undecided, name, language):
     assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
     assert len(page.all("caption")) == len(page.all("table"))
     pictures = [a for _, a in page.tags if a.get("role") == "img"]
-    assert len(pictures) == 8
+    assert len(pictures) == 10
     assert all(a.get("aria-label") for a in pictures)
     other = "report.en.html" if language == "es" else "report.html"
     assert any(a.get("href") == other for a in page.all("a"))

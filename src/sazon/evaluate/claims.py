@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sazon.core.types import Candidate, Claim, Estimate, Floats
 from sazon.evaluate.graded import Graded
@@ -92,9 +93,11 @@ def difference(contest: Contest, name: str) -> Claim:
     )
 
 
-def pair(first: Graded, second: Graded) -> Pair:
-    """The rows both answered, compared."""
+def pair(first: Graded, second: Graded, *, where: npt.NDArray[np.bool_] | None = None) -> Pair:
+    """The rows both answered (of those in `where`), compared."""
     rows = first.answered & second.answered
+    if where is not None:
+        rows = rows & where
     return Pair.of(first.right[rows], second.right[rows], first.clustering.keep(rows))
 
 

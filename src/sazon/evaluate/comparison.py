@@ -14,14 +14,18 @@ from sazon.core.types import (
     Estimate,
     Evaluation,
     Phrase,
+    Robustness,
     Scores,
-    SliceRow,
 )
+from sazon.evaluate import fairness, scrutiny
 from sazon.evaluate.claims import Contest, ledger
 from sazon.evaluate.config import EvaluateConfig
+from sazon.evaluate.declared import declared_claims
 from sazon.evaluate.graded import Graded
+from sazon.evaluate.leakage import leakage
 from sazon.evaluate.quality import codes
 from sazon.evaluate.sheets import AnswerSheet
+from sazon.evaluate.slices import columns, slices
 from sazon.evaluate.students import beside_teacher
 from sazon.evaluate.tell import told
 from sazon.stats import assumed
@@ -37,6 +41,8 @@ def compare(
     test: Dataset,
     *,
     rng: np.random.Generator,
+    seen: Sequence[str] = (),
+    shaken: Sequence[Robustness] = (),
 ) -> Evaluation:
     """Everything evaluation has to say of the candidates.
 
@@ -50,6 +56,8 @@ def compare(
         scores: of all sheets.
         test: the rows answered.
         rng: the stream of the bootstraps.
+        seen: texts that candidates learnt from or chose on, to look for them in the test set.
+        shaken: what `robustness` found.
 
     Raises:
         DataError: no test rows.
@@ -87,10 +95,16 @@ def compare(
         clusters=clustering.count,
         estimates=estimates,
         differences=gaps,
-        claims=claims,
-        slices=tuple(_slices(config, graded, test)),
+        claims=(*declared_claims(contest, config.claims), *claims),
+        slices=slices(config, graded, test, reference=reference, declared=declared),
         worst=_worst(graded, test, most=config.worst),
         recall=_recall(config, graded, test),
+        overlap=scrutiny.overlap(graded, reference=reference, level=config.level),
+        robustness=tuple(shaken),
+        leakage=leakage(graded, test, seen, level=config.level),
+        fairness=fairness.gaps(graded, columns(config.fairness, test), level=config.level),
+        reliability=scrutiny.reliability(graded, level=config.level),
+        winner=scrutiny.winner(graded, level=config.level, rng=rng),
         notes=_notes(graded, clustering, reference=None if declared else reference),
     )
 
@@ -171,43 +185,16 @@ def _measured(
     return found
 
 
-def _equal(values: list[str], wanted: str) -> np.ndarray:
-    return np.array([v == wanted for v in values], dtype=bool)
-
-
 def _recall(
     config: EvaluateConfig, graded: Mapping[str, Graded], test: Dataset
 ) -> dict[str, dict[str, Estimate]]:
     """Candidate → class → share right of the rows of that class."""
     targets = test.targets
-    where = {label: _equal(targets, label) for label in test.labels}
+    where = {label: np.array([t == label for t in targets], dtype=bool) for label in test.labels}
     return {
         name: {label: g.accuracy(level=config.level, where=rows) for label, rows in where.items()}
         for name, g in graded.items()
     }
-
-
-def _slices(config: EvaluateConfig, graded: Mapping[str, Graded], test: Dataset) -> list[SliceRow]:
-    """Accuracy on each part of the test set, for fields with at least two values."""
-    rows = []
-    for column in config.slices:
-        values = ["" if (v := getattr(e, column, None)) is None else str(v) for e in test.examples]
-        parts = sorted(set(values))
-        if len(parts) < 2:
-            continue
-        for part in parts:
-            where = _equal(values, part)
-            rows += [
-                SliceRow(
-                    column=column,
-                    value=part or "unknown",
-                    candidate=name,
-                    metric="accuracy",
-                    estimate=g.accuracy(level=config.level, where=where),
-                )
-                for name, g in graded.items()
-            ]
-    return rows
 
 
 def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[ErrorRow, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
-from sazon.core.config import Config
+from pydantic import Field, model_validator
+
+from sazon.core.config import Config, refuse
+from sazon.evaluate.perturb import Perturbation
 
 
 class LatencyConfig(Config):
@@ -16,6 +19,44 @@ class LatencyConfig(Config):
     """Answers given before the clock starts."""
 
 
+class ClaimConfig(Config):
+    """One claim: `better: a, than: b`, or `not_worse: a, than: b, margin: 0.02`."""
+
+    better: str | None = None
+    """Candidate said to be more accurate."""
+    not_worse: str | None = None
+    """Candidate said to be at most `margin` less accurate."""
+    than: str = Field(min_length=1)
+    """Candidate it is compared with."""
+    margin: float | None = Field(default=None, gt=0, lt=1)
+    """How much less accurate still counts as not worse."""
+
+    @model_validator(mode="after")
+    def _one_claim(self) -> Self:
+        if (self.better is None) == (self.not_worse is None):
+            raise refuse("a claim says either better or not_worse", "Write e.g. better: tuned, than: probe.")
+        if (self.margin is None) != (self.not_worse is None):
+            raise refuse("margin belongs to not_worse", "Write not_worse: a, than: b, margin: 0.02.")
+        if self.than in (self.better, self.not_worse):
+            raise refuse("a candidate is compared with another one", "Name two candidates.")
+        return self
+
+    @property
+    def candidate(self) -> str:
+        """Whom the claim is about."""
+        return self.better or self.not_worse or ""
+
+
+class RobustnessConfig(Config):
+    """How candidates that run here are tried on changed texts."""
+
+    changes: list[Perturbation] = Field(default_factory=list)
+    """`typos`, `no_accents`, `upper_case`, `lower_case`, `noise`; none by default, since every
+    candidate answers again for each."""
+    rows: int = Field(default=200, ge=20, le=100_000)
+    """Test rows that are changed, at most."""
+
+
 class EvaluateConfig(Config):
     """How candidates are compared."""
 
@@ -24,12 +65,20 @@ class EvaluateConfig(Config):
     else `linear`, else the first measured candidate."""
     margin: float = Field(default=0.02, gt=0, lt=1)
     """A candidate counts as not worse if its accuracy is at most this much below the reference."""
+    claims: list[ClaimConfig] = Field(default_factory=list)
+    """Claims declared before the data is looked at, e.g. `{better: tuned, than: probe}` or
+    `{not_worse: small, than: tuned, margin: 0.02}`; their p is corrected among themselves alone."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of every interval."""
     draws: int = Field(default=10_000, ge=100, le=1_000_000)
     """Resamplings behind bootstrap intervals."""
     slices: list[str] = Field(default_factory=lambda: ["language", "site"])
-    """Fields of the rows by which results are also shown: `language`, `site`, `sensitivity`, `target`."""
+    """Fields of the rows by which results are also shown: `language`, `site`, `sensitivity`, `target`,
+    `length` (thirds of the rows by number of characters)."""
+    fairness: list[str] = Field(default_factory=list)
+    """Fields whose groups should be served alike: the gap between best and worst, with a test."""
+    robustness: RobustnessConfig = Field(default_factory=RobustnessConfig)
+    """Accuracy on texts changed in ways that leave their meaning alone."""
     worst: int = Field(default=10, ge=0, le=1000)
     """How many of the most confidently wrong answers are listed."""
     latency: LatencyConfig = Field(default_factory=LatencyConfig)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sazon import decide, economics, evaluate, recipe, report
+from sazon import decide, economics, evaluate, models, recipe, report
 from sazon.adapt import unknown
 from sazon.core import __version__, digest, files, registry
 from sazon.core.errors import RecipeError
@@ -28,6 +28,7 @@ from sazon.core.types import (
     Evaluation,
     Finding,
     QualityDraws,
+    Robustness,
     TrainingData,
 )
 from sazon.data.plain import plain
@@ -265,6 +266,8 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
         "worlds": str(config.economics.worlds),
         "error_costs": digest.of_json(dict(config.economics.error_costs)),
         "test": splits.test.digest,
+        "fit": splits.fit.digest,
+        "validation": splits.validation.digest,
         **{f"answers.{n}": digest.of_folder(opened.directory / "answers" / n) for n in sheets},
         **_digests(kitchen, candidates),
     }
@@ -279,6 +282,8 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
             scores,
             splits.test,
             rng=opened.rng("evaluate.compare"),
+            seen=(*splits.fit.inputs, *splits.validation.inputs),
+            shaken=_shake(kitchen, candidates),
         )
         quality = evaluate.draw(
             config.evaluate,
@@ -290,11 +295,28 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
             rng=opened.rng("evaluate.draws"),
         )
         (folder / "estimates.json").write_text(files.to_json(evaluation), encoding="utf-8")
+        (folder / "claims.json").write_text(files.to_json(evaluation.claims), encoding="utf-8")
         files.write_quality(quality, folder)
 
     folder = opened.stage("evaluate", inputs=inputs, work=work)
     text = (folder / "estimates.json").read_text("utf-8")
     return files.from_json(Evaluation, text, where=str(folder)), files.read_quality(folder)
+
+
+def _shake(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Robustness, ...]:
+    """Ask every candidate that runs here again, with changed texts, where the recipe wants it."""
+    config = kitchen.recipe.config.evaluate
+    if not config.robustness.changes:
+        return ()
+    loaded = {c.name: models.load(c) for c in candidates if c.artifact is not None}
+    return evaluate.robustness(
+        {name: one for name, one in loaded.items() if one.can.runs_here},
+        kitchen.splits.test,
+        config.robustness.changes,
+        rows=config.robustness.rows,
+        level=config.level,
+        rng=kitchen.run.rng("evaluate.robustness"),
+    )
 
 
 def _answer(kitchen: Kitchen, candidate: Candidate) -> Path:

@@ -26,8 +26,13 @@ _PATTERNS = (
         "pattern.no_break_even",
     ),
     (re.compile(r"more than (?P<n>[\d,]+) further labels"), "pattern.many_labels"),
-    (re.compile(r"accuracy\((?P<one>.+)\) = accuracy\((?P<other>.+)\)"), "pattern.equal"),
+    (re.compile(r"accuracy\((?P<one>.+)\) = accuracy\((?P<other>[^)]+)\)"), "pattern.equal"),
     (re.compile(r"accuracy\((?P<one>.+)\) ≤ accuracy\((?P<other>.+)\) − (?P<margin>.+)"), "pattern.worse"),
+    (re.compile(r"accuracy\((?P<one>.+)\) ≤ accuracy\((?P<other>[^−]+)\)"), "pattern.not_better"),
+    (
+        re.compile(r"accuracy\((?P<one>.+)\) = accuracy\((?P<other>.+)\) where (?P<part>.+)"),
+        "pattern.equal_where",
+    ),
     (re.compile(r"Wilson score, design effect (?P<effect>[\d.]+) \(CR1\), t"), "pattern.wilson_clustered"),
     (
         re.compile(

@@ -1,0 +1,84 @@
+"""How candidates bear changes that leave the meaning alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sazon.core.seams import Predictor
+from sazon.core.types import Dataset, Estimate, Robustness
+from sazon.evaluate.perturb import Perturbation, perturb
+from sazon.models.cascade import answered
+from sazon.stats import clusters
+from sazon.stats.clusters import Clustering
+from sazon.stats.paired import Pair
+
+
+def robustness(
+    predictors: Mapping[str, Predictor],
+    test: Dataset,
+    changes: Sequence[Perturbation],
+    *,
+    rows: int,
+    level: float,
+    rng: np.random.Generator,
+) -> tuple[Robustness, ...]:
+    """Accuracy before less accuracy after each change, on the same rows, and how many answers change.
+
+    All candidates see the same changed texts. Rows a change leaves as they are say nothing of it
+    and do not count; a row without an answer is not right.
+
+    Args:
+        predictors: the candidates that run here.
+        test: the rows.
+        changes: which, in the order of the result.
+        rows: at most so many test rows, drawn at random.
+        level: nominal coverage.
+        rng: draws rows and changes.
+    """
+    if not changes or not predictors:
+        return ()
+    chosen = np.sort(rng.permutation(len(test))[:rows])
+    sample = test.select([int(i) for i in chosen])
+    changed = {how: [perturb(text, how, rng) for text in sample.inputs] for how in changes}
+    found = []
+    for name, predictor in predictors.items():
+        before = _labels(predictor, sample.inputs)
+        for how, texts in changed.items():
+            found.append(_one(name, how, predictor, before, texts, sample, level))
+    return tuple(found)
+
+
+def _one(
+    name: str,
+    how: Perturbation,
+    predictor: Predictor,
+    before: Sequence[str | None],
+    texts: Sequence[str],
+    sample: Dataset,
+    level: float,
+) -> Robustness:
+    rows = [i for i, (old, new) in enumerate(zip(sample.inputs, texts, strict=True)) if old != new]
+    if not rows:
+        none = Estimate.none("the change leaves every row as it is", unit="share", n=0)
+        return Robustness(candidate=name, perturbation=how, drop=none, changed=none)
+    touched = sample.select(rows)
+    after = _labels(predictor, [texts[i] for i in rows])
+    clustering = Clustering.of(touched.groups)
+    pairs = list(zip([before[i] for i in rows], after, touched.targets, strict=True))
+    right_before = np.array([old == target for old, _, target in pairs], dtype=bool)
+    right_after = np.array([new == target for _, new, target in pairs], dtype=bool)
+    moved = np.array([old != new for old, new, _ in pairs], dtype=bool)
+    return Robustness(
+        candidate=name,
+        perturbation=how,
+        drop=Pair.of(right_before, right_after, clustering).difference(level=level),
+        changed=clusters.share(moved, clustering, level=level),
+    )
+
+
+def _labels(predictor: Predictor, texts: Sequence[str]) -> list[str | None]:
+    answers = predictor.predict(texts)
+    known = answered(answers)
+    return [label if known[i] else None for i, label in enumerate(answers.labels)]
