@@ -64,7 +64,7 @@ def lower(k: int, n: int) -> float:
 def exact_coverage(method: Method, n: int, p: float, *, level: float = 0.95) -> float:
     """P(low ≤ p ≤ high) over Binomial(n, p), by adding up every outcome."""
     chances = stats.binom.pmf(np.arange(n + 1), n, p)
-    inside = [
+    covered = [
         low <= p <= high for low, high in (bounds(k, n, level=level, method=method) for k in range(n + 1))
     ]
     return float(chances[np.array(covered)].sum())
