@@ -8,8 +8,9 @@ import pytest
 from sazon.core.errors import DataError, EnvironmentLacks, PolicyRefused, ProviderError
 from sazon.core.types import Dataset, Example
 from sazon.evaluate.record import propose, record
+from sazon.models.prompt import Prompt
 from sazon.models.recorded import RecordedPredictor, read_recording
-from sazon.models.remote import Patient, Prompt
+from sazon.models.remote import Patient
 from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
 from sazon.policy.spending import Price
@@ -32,11 +33,11 @@ def right(text):
 
 
 def run(data, url, path, *, labels=LABELS, model="big-1", events=None, **caps):
-    grant = propose(data, labels=labels, model=model, url=url, **caps).confirm(now=NOW)
+    grant = propose(data, prompt=Prompt(labels=labels), model=model, url=url, **caps).confirm(now=NOW)
     gate = Gate([grant], clock=lambda: NOW)
     return record(
         data,
-        labels=labels,
+        prompt=Prompt(labels=labels),
         grant=grant,
         path=path,
         rng=np.random.default_rng(0),
@@ -58,7 +59,18 @@ def test_answers_are_recorded_and_replayed(tmp_path):
     assert header["sazon_recording"] == 1
     assert header["prompt_digest"] == Prompt(labels=LABELS).digest
     assert header["data_public"] is True
-    names = {"key", "model", "answer", "tokens_in", "tokens_out", "seconds", "money", "at", "error"}
+    names = {
+        "key",
+        "model",
+        "answer",
+        "tokens_in",
+        "tokens_out",
+        "seconds",
+        "money",
+        "attempts",
+        "at",
+        "error",
+    }
     assert all(set(row) == names for row in rows)
     assert "message" not in path.read_text()
     assert "canary" not in path.read_text()
@@ -116,10 +128,10 @@ def test_it_stops_at_the_cap_and_says_so(tmp_path):
 def test_a_cap_in_tokens_where_no_price_is_known():
     url, data = "https://api.example.com/v1", make_data()
     with pytest.raises(PolicyRefused, match="price"):
-        propose(data, labels=LABELS, model="m", url=url, spend_cap=0.5)
+        propose(data, prompt=Prompt(labels=LABELS), model="m", url=url, spend_cap=0.5)
     with pytest.raises(PolicyRefused, match="cap the cost"):
-        propose(data, labels=LABELS, model="m", url=url)
-    words = propose(data, labels=LABELS, model="m", url=url, token_cap=5000).words("en")
+        propose(data, prompt=Prompt(labels=LABELS), model="m", url=url)
+    words = propose(data, prompt=Prompt(labels=LABELS), model="m", url=url, token_cap=5000).words("en")
     assert "price is not known" in words
     assert "5,000 tokens" in words
 
@@ -128,27 +140,29 @@ def test_data_that_is_not_public_is_neither_sent_nor_written(tmp_path):
     private, path = make_data(public=False), tmp_path / "big.jsonl"
     with FakeProvider(right) as provider:
         with pytest.raises(PolicyRefused):
-            propose(private, labels=LABELS, model="m", url=provider.url, spend_cap=1.0)
-        grant = propose(make_data(), labels=LABELS, model="m", url=provider.url, spend_cap=1.0).confirm(
-            now=NOW
-        )
+            propose(private, prompt=Prompt(labels=LABELS), model="m", url=provider.url, spend_cap=1.0)
+        grant = propose(
+            make_data(), prompt=Prompt(labels=LABELS), model="m", url=provider.url, spend_cap=1.0
+        ).confirm(now=NOW)
         with pytest.raises(PolicyRefused):
-            record(private, labels=LABELS, grant=grant, path=path, rng=np.random.default_rng(0))
+            record(
+                private, prompt=Prompt(labels=LABELS), grant=grant, path=path, rng=np.random.default_rng(0)
+            )
         assert provider.received == b""
     assert not path.exists()
 
 
 def test_a_grant_for_other_data_sends_nothing(tmp_path):
     with FakeProvider(right) as provider:
-        grant = propose(make_data(3), labels=LABELS, model="m", url=provider.url, spend_cap=1.0).confirm(
-            now=NOW
-        )
+        grant = propose(
+            make_data(3), prompt=Prompt(labels=LABELS), model="m", url=provider.url, spend_cap=1.0
+        ).confirm(now=NOW)
         gate = Gate([grant], clock=lambda: NOW)
         for data, labels in ((make_data(4), LABELS), (make_data(3), (*LABELS, "more"))):
             with pytest.raises(PolicyRefused, match="grant is for"):
                 record(
                     data,
-                    labels=labels,
+                    prompt=Prompt(labels=labels),
                     grant=grant,
                     gate=gate,
                     path=tmp_path / f"{len(labels)}.jsonl",

@@ -33,6 +33,12 @@ RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the dir
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c. May be repeated.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Refuse every download.")]
+Record = Annotated[
+    list[str] | None,
+    typer.Option("--record", help="Ask this candidate's provider first, and keep its answers. Repeatable."),
+]
+Spend = Annotated[float | None, typer.Option("--spend", help="Most money each --record may cost.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Give the consent that --record asks for.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 
@@ -179,8 +185,47 @@ def explain(
 # ----------------------------------------------------------------------------- run
 
 
+def _carry(
+    recipe: Path,
+    stage: str,
+    *,
+    only: str | None = None,
+    out: Path | None,
+    overrides: list[str] | None,
+    offline: bool,
+    as_json: bool,
+    recorded: list[str] | None = None,
+    spend: float | None = None,
+    yes: bool = False,
+) -> None:
+    """Carry a recipe as far as one stage, or make only one stage's candidates."""
+    from sazon import pipeline
+    from sazon.cli import show
+    from sazon.cli.progress import Progress
+
+    with speaking_plainly(as_json=as_json):
+        wanted = pipeline.recipe_of(recipe, overrides or [])
+        directory = out or (recipe if recipe.is_dir() else None)
+        if recorded:
+            made = pipeline.record_candidates(
+                wanted,
+                recorded,
+                ask=lambda text: show.consent(text, yes=yes, aside=as_json),
+                spend=spend,
+                offline=offline,
+            )
+            show.recorded(recorded, made, language=wanted.config.report.language)
+        with Progress(wanted, quiet=as_json) as progress:
+            outcome = pipeline.run(
+                wanted, out=directory, offline=offline, until=stage, only=only, emit=progress
+            )
+        show.outcome(outcome, language=wanted.config.report.language, as_json=as_json)
+        if outcome.decision is not None and outcome.decision.status == "undecided":
+            raise typer.Exit(UNDECIDED)
+
+
 def _through(stage: str, only: str | None = None) -> Callable[..., None]:
-    """The command that carries a recipe as far as one stage, or makes only one stage's candidates."""
+    """The command that carries a recipe as far as one stage."""
 
     def command(
         recipe: RecipeArgument,
@@ -189,20 +234,35 @@ def _through(stage: str, only: str | None = None) -> Callable[..., None]:
         offline: Offline = False,
         as_json: Json = False,
     ) -> None:
-        from sazon import pipeline
-        from sazon.cli import show
-        from sazon.cli.progress import Progress
+        _carry(recipe, stage, only=only, out=out, overrides=overrides, offline=offline, as_json=as_json)
 
-        with speaking_plainly(as_json=as_json):
-            wanted = pipeline.recipe_of(recipe, overrides or [])
-            directory = out or (recipe if recipe.is_dir() else None)
-            with Progress(wanted, quiet=as_json) as progress:
-                outcome = pipeline.run(
-                    wanted, out=directory, offline=offline, until=stage, only=only, emit=progress
-                )
-            show.outcome(outcome, language=wanted.config.report.language, as_json=as_json)
-            if outcome.decision is not None and outcome.decision.status == "undecided":
-                raise typer.Exit(UNDECIDED)
+    return command
+
+
+def _asking(stage: str) -> Callable[..., None]:
+    """The same for a stage before which providers may be asked."""
+
+    def command(
+        recipe: RecipeArgument,
+        record: Record = None,
+        spend: Spend = None,
+        yes: Yes = False,
+        out: Out = None,
+        overrides: Set = None,
+        offline: Offline = False,
+        as_json: Json = False,
+    ) -> None:
+        _carry(
+            recipe,
+            stage,
+            out=out,
+            overrides=overrides,
+            offline=offline,
+            as_json=as_json,
+            recorded=record,
+            spend=spend,
+            yes=yes,
+        )
 
     return command
 
@@ -217,7 +277,9 @@ for _name, _stage, _about in (
     ("report", "report", "Write the report of a run."),
 ):
     app.command(_name, help=f"{_about}\n\nExample: [cyan]sazon {_name} recipe.yaml[/cyan]")(
-        _through(_stage, "federate" if _name == "federate" else None)
+        _asking(_stage)
+        if _name in ("run", "evaluate")
+        else _through(_stage, "federate" if _name == "federate" else None)
     )
 
 

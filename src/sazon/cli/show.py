@@ -14,6 +14,7 @@ from sazon.core.types import Estimate, Finding
 from sazon.core.words import Language, number
 
 if TYPE_CHECKING:
+    from sazon.evaluate.record import Recording
     from sazon.pipeline import Outcome
     from sazon.recipe.explain import Explained
 
@@ -23,6 +24,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "total": "total {currency}, P10–P90", "report": "Report",
         "renew": "Report of this: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "A",
+        "recorded": "{name}: {asked} texts asked, {failed} without a label, {kept} known, {money}: {path}",
         "legend": "M measured · P published · A assumed",
     },
     "es": {
@@ -30,6 +32,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "total": "total {currency}, P10–P90", "report": "Informe",
         "renew": "Informe de esto: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "S",
+        "recorded": "{name}: {asked} consultados, {failed} sin etiqueta, {kept} ya sabidos, {money}: {path}",
         "legend": "M medido · P publicado · S supuesto",
     },
 }  # fmt: skip
@@ -71,10 +74,26 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
         typer.echo(words["renew"].format(run=_shown(result.directory)))
 
 
-def consent(text: str, *, yes: bool) -> bool:
-    """Print what would leave and return whether the person agrees."""
-    typer.echo(text)
-    return yes or typer.confirm("?")
+def consent(text: str, *, yes: bool, aside: bool = False) -> bool:
+    """Print what would leave and return whether the person agrees; `aside`: not where the result goes."""
+    typer.echo(text, err=aside)
+    return yes or typer.confirm("?", err=aside)
+
+
+def recorded(names: Sequence[str], made: Sequence[Recording], *, language: Language) -> None:
+    """What recording came to, a line a candidate, beside the result."""
+    for name, recording in zip(names, made, strict=True):
+        spent = recording.spent
+        money = f"{number(spent.value, language, digits=4)} {spent.unit}" if spent.value is not None else "–"
+        line = WORDS[language]["recorded"].format(
+            name=name,
+            asked=number(recording.asked, language),
+            failed=number(recording.failed, language),
+            kept=number(recording.kept, language),
+            money=money,
+            path=_shown(recording.path),
+        )
+        typer.echo(line, err=True)
 
 
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:

@@ -45,6 +45,8 @@ class Example:
     """None means unknown, which the policy treats as special."""
     language: str | None = None
     """`es`, `en`, another code, `mixed`, or None where it was not found out."""
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Further columns that the recipe keeps, to show results by; no candidate sees them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,10 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Digest of every field of every example, in order."""
+        """Digest of every field of every example, in order, but for the further columns.
+
+        Those no candidate sees, so that keeping one more makes no candidate anew.
+        """
         rows = self.examples
         return digest.of_text(
             *(

@@ -5,7 +5,6 @@ No naked number crosses a package boundary: it is an `Estimate`, with unit and m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,16 @@ import numpy.typing as npt
 
 from sazon.core import digest
 from sazon.core.dataset import DataClass, Dataset, Example, Split, Splits, TrainingData
+from sazon.core.estimate import KINDS, Claim, Estimate, Kind
+from sazon.core.scrutiny import (
+    ErrorRow,
+    FairnessGap,
+    Leak,
+    Overlap,
+    ReliabilityBin,
+    Robustness,
+    SliceRow,
+)
 from sazon.core.words import Phrase
 
 if TYPE_CHECKING:
@@ -58,68 +67,8 @@ __all__ = [
     "index_of",
 ]
 
-Kind = Literal["measured", "published", "assumed"]
 Placement = Literal["local", "cloud", "hybrid"]
 Floats = npt.NDArray[np.float64]
-KINDS: tuple[Kind, ...] = ("measured", "published", "assumed")
-
-
-# ---------------------------------------------------------------------- estimates
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number that says how sure it is; undefined is not zero."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    level: float = 0.95
-    unit: str = ""
-    """`share`, `s`, `EUR`, `EUR/1000 requests`, `labels`, …"""
-    method: str = ""
-    """How value and interval were found, e.g. `Wilson score`."""
-    n: int | None = None
-    clusters: int | None = None
-    kind: Kind = "measured"
-    undefined: str = ""
-    """The reason where there is no value."""
-
-    def __post_init__(self) -> None:
-        """Hold the invariants: a value or a reason, and ordered bounds."""
-        if (self.value is None) == (not self.undefined):
-            raise ValueError("an estimate has either a value or a reason for having none")
-        numbers = [x for x in (self.value, self.low, self.high) if x is not None]
-        if any(math.isnan(x) for x in numbers):
-            raise ValueError("an estimate is never NaN: use Estimate.none(reason)")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low {self.low} above high {self.high}")
-        if not 0 < self.level < 1:
-            raise ValueError(f"level must be inside (0, 1), got {self.level}")
-
-    @classmethod
-    def none(cls, reason: str, *, unit: str = "", n: int | None = None) -> Estimate:
-        """An undefined estimate with the reason."""
-        return cls(value=None, undefined=reason, unit=unit, n=n)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A hypothesis tested on the data: what, by which test, with what result."""
-
-    hypothesis: str
-    margin: float | None
-    test: str
-    n: int
-    clusters: int | None
-    p_raw: float | None
-    p_corrected: float | None
-    estimate: Estimate
-    declared: bool
-    """True where the recipe asked for it before the data was looked at."""
-    labels_needed: int | None = None
-    """Further labels that would show the difference with 80 % power, were it as large as it looks now;
-    None where it is shown already, or where no number of labels can show it."""
 
 
 # --------------------------------------------------------------------- candidates
@@ -239,101 +188,6 @@ class Finding:
     def mend(self) -> str:
         """How to mend it, in English; empty where there is nothing to do."""
         return self.mends.words("en") if self.mends is not None else ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SliceRow:
-    """One candidate's quality on part of the test set."""
-
-    column: str
-    """`language`, `site`, …"""
-    value: str
-    candidate: str
-    metric: str
-    estimate: Estimate
-    difference: Claim | None = None
-    """Against the reference on the same part, its p corrected over all parts shown; None for the
-    reference itself and where nothing was tested."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overlap:
-    """How far the errors of two candidates coincide: what a second opinion is worth."""
-
-    first: str
-    second: str
-    both_wrong: Estimate
-    """Share of all rows that both get wrong (double fault)."""
-    same_wrong: Estimate
-    """Share of the rows both get wrong on which they give the same answer."""
-    homogenisation: Estimate
-    """P(both wrong) / (P(first wrong) · P(second wrong)); 1: independent errors."""
-    yule_q: Estimate
-    """(ad − bc) / (ad + bc), a both right, d both wrong; inside [−1, 1]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Robustness:
-    """What a change that leaves the meaning alone does to a candidate."""
-
-    candidate: str
-    perturbation: str
-    """`typos`, `no_accents`, `upper_case`, …"""
-    drop: Estimate
-    """Accuracy before less accuracy after, on the same rows."""
-    changed: Estimate
-    """Share of rows whose answer changes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Leak:
-    """Test rows whose text also stands in the rows the candidates learnt from."""
-
-    likeness: Literal["exact", "normalised", "near"]
-    rows: Estimate
-    """Share of the test rows; each row counts at its closest likeness only."""
-    examples: tuple[str, ...] = ()
-    """Ids of some such test rows."""
-    without: Mapping[str, Estimate] = field(default_factory=dict)
-    """Candidate → accuracy on the rows that are not this alike, or closer."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FairnessGap:
-    """How far a candidate's quality differs between groups of people or rows."""
-
-    column: str
-    candidate: str
-    best: str
-    worst: str
-    gap: Estimate
-    """Accuracy on the best less that on the worst, its interval allowing for the choice of both."""
-    p_corrected: float | None = None
-    """Of no difference between any of the groups, corrected over candidates and columns."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReliabilityBin:
-    """Rows on which a candidate was about equally sure."""
-
-    candidate: str
-    low: float
-    high: float
-    confidence: float
-    """Mean confidence in the bin."""
-    accuracy: Estimate
-
-
-@dataclass(frozen=True, kw_only=True)
-class ErrorRow:
-    """One test example that a candidate got wrong, by id; never the input."""
-
-    example: str
-    target: str
-    answers: Mapping[str, str]
-    """Candidate → its answer."""
-    confidence: Mapping[str, float]
-    """Candidate → how sure it was."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,9 @@ from sazon.core.config import Config, refuse
 Task = Literal["classify", "generate"]
 Place = Literal["file", "https", "hub", "package"]
 
+PARTED_BY = ("language", "site", "sensitivity", "target", "length")
+"""What every row can be parted by; `length` is counted, the others are columns with a role."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB = re.compile(r"hf://(?P<name>[\w.-]+(?:/[\w.-]+)?)@(?P<revision>[\w./-]+)")
 _MOVING = {"main", "master", "head", "latest"}
@@ -168,6 +171,9 @@ class DataConfig(Config):
     """Column with public, internal, personal or special; unknown counts as special."""
     language: str | None = None
     """Column with the language; where not given, Spanish and English are told apart from the text."""
+    keep: list[str] = Field(default_factory=list)
+    """Further columns kept for `evaluate.slices` and `evaluate.fairness`, e.g. a channel or an age
+    group; no candidate sees them."""
     licence: str = ""
     """Licence of the data, for the report."""
     public: bool = False
@@ -188,6 +194,16 @@ class DataConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _kept_have_names_of_their_own(self) -> DataConfig:
+        taken = sorted({n for n in self.keep if n in PARTED_BY} | {self.input} & set(self.keep))
+        if taken:
+            raise refuse(
+                f"keep names {taken[0]!r}, which rows have anyway",
+                "Leave it out, or give the column another name.",
+            )
+        return self
+
     @property
     def columns(self) -> dict[str, str]:
         """Role → column, for the roles that are given; the subject falls back to the group."""
@@ -200,4 +216,10 @@ class DataConfig(Config):
             "sensitivity": self.sensitivity,
             "language": self.language,
         }
-        return {role: column for role, column in roles.items() if column is not None}
+        kept = {kept_role(column): column for column in self.keep}
+        return {role: column for role, column in roles.items() if column is not None} | kept
+
+
+def kept_role(column: str) -> str:
+    """The role of a column that is only kept; no other role has a space."""
+    return f"keep {column}"

@@ -13,11 +13,13 @@ from sazon.core import digest
 from sazon.core.errors import DataError
 from sazon.core.types import DataClass, Dataset, Example, Split
 from sazon.data import fetch, table
-from sazon.data.config import DataConfig, Source
+from sazon.data.config import DataConfig, Source, kept_role
 from sazon.data.language import detect
 from sazon.data.table import Table
 
 _SHOWN_LINES = 5
+MOST_KEPT_VALUES = 50
+"""Distinct values of a column that is only kept: one with more names rows or people, not groups."""
 _OPTIONAL_WITHOUT_LABELS = ("target", "group", "subject", "site", "sensitivity", "language")
 
 
@@ -105,7 +107,7 @@ def _columns(rows: Table, config: DataConfig, *, labelled: bool) -> dict[str, li
     for role, column in config.columns.items():
         if column in rows.columns:
             found[role] = rows.columns[column]
-        elif labelled or role not in _OPTIONAL_WITHOUT_LABELS:
+        elif labelled or role not in _OPTIONAL_WITHOUT_LABELS + tuple(map(kept_role, config.keep)):
             missing.append(_no_column(rows, role, column))
     if missing:
         # group and its fallback subject name the same column: told once.
@@ -157,6 +159,14 @@ def _examples(rows: Table, config: DataConfig, seen: Counter[str], *, labelled: 
             examples.append(_with_id(example, seen))
     if examples and all(_is_number(e.input) for e in examples):
         problems.add(0, f"column {config.input!r} holds numbers only", "Name the text column in `input`.")
+    for name in config.keep:
+        values = {e.columns[name] for e in examples if name in e.columns}
+        if len(values) > MOST_KEPT_VALUES:
+            problems.add(
+                0,
+                f"column {name!r} has {len(values)} values, too many to show results by",
+                f"Keep columns with at most {MOST_KEPT_VALUES} values, or group them first.",
+            )
     raised = list(problems.raised())
     if raised:
         raise table.together(raised, name=rows.name)
@@ -185,7 +195,21 @@ def _example(
         site=names["site"],
         sensitivity=sensitivity,
         language=language,
+        columns=_kept(cells, config, row, problems),
     )
+
+
+def _kept(cells: Mapping[str, Any], config: DataConfig, row: int, problems: _Problems) -> dict[str, str]:
+    """Column → value, for the columns that are only kept; an empty cell is left out."""
+    found = {}
+    for column in config.keep:
+        cell = cells.get(kept_role(column))
+        if isinstance(cell, bool):
+            cell = "true" if cell else "false"
+        value = _name(cell, column, row, problems)
+        if value is not None:
+            found[column] = value
+    return found
 
 
 def _with_id(example: Example, seen: Counter[str]) -> Example:

@@ -1,4 +1,4 @@
-"""Technique `api`: somebody else's model behind an API, known by recorded, published or assumed answers."""
+"""Technique `api`: somebody else's model behind an API, asked live, recorded, published or assumed."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class Api:
 
         Raises:
             DataError: not a recording, or one that belongs to other data.
+            PolicyRefused: live, and not recorded yet.
         """
         return candidate_from(
             config,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from sazon.core.config import refuse
 from sazon.core.seams import Job
 from sazon.core.types import Candidate, Splits
 from sazon.evaluate.sources import QualitySource, candidate_from
@@ -22,6 +23,16 @@ class HostConfig(QualitySource):
     """The GPU it runs on, as the hardware catalogue names it."""
     tenure: Literal["rent", "buy"] = "rent"
     """Whether the hardware is rented or bought."""
+    provider: str | None = Field(default=None, min_length=1)
+    """Name, in the section `providers`, of the server to ask; needed where it is live."""
+
+    @model_validator(mode="after")
+    def _somebody_to_ask(self) -> Self:
+        if self.live and self.provider is None:
+            raise refuse(
+                "live, but nobody to ask", "Name the server: provider: NAME, from the section providers."
+            )
+        return self
 
 
 class Host:
@@ -54,6 +65,7 @@ class Host:
 
         Raises:
             DataError: not a recording, or one that belongs to other data.
+            PolicyRefused: live, and not recorded yet.
         """
         facts = {"model": config.model, "gpu": config.gpu, "tenure": config.tenure}
         return candidate_from(

@@ -1,9 +1,9 @@
 """Ask a provider once and keep its answers: labels and figures by digest, never the texts.
 
-    proposal = propose(dataset, labels=…, model=…, url=…, spend_cap=0.50, price=…)
+    proposal = propose(dataset, prompt=…, model=…, url=…, spend_cap=0.50, price=…)
     print(proposal.words("es"))                      the person reads and agrees
     grant = proposal.confirm(now=time.time())
-    record(dataset, labels=…, grant=grant, path=…, rng=…)
+    record(dataset, prompt=…, grant=grant, path=…, rng=…)
 
 The file (JSON lines) starts with a header and has one line per text, keyed by a digest of text,
 prompt and model. It grows by whole lines; a rerun asks only for what is missing. Of two lines with
@@ -13,11 +13,7 @@ one key the later holds.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +21,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from sazon.core.errors import DataError, EnvironmentLacks, PolicyRefused, SazonError
+from sazon.core.errors import PolicyRefused, SazonError
 from sazon.core.events import Emit, Event, silent
-from sazon.core.run import readable_disk_errors
 from sazon.core.types import Dataset, Estimate
+from sazon.evaluate.recording import append, empty, opened
+from sazon.models.prompt import Prompt
 from sazon.models.recorded import RECORDING_VERSION, recording_key
-from sazon.models.remote import Patient, Prompt, RemotePredictor, Reply, passing
+from sazon.models.remote import Patient, RemotePredictor, Reply, Sleep
 from sazon.policy.destination import Destination
 from sazon.policy.egress import Egress, Response
 from sazon.policy.gate import Gate, Request
@@ -67,32 +64,29 @@ class Recording:
 def propose(
     dataset: Dataset,
     *,
-    labels: tuple[str, ...],
+    prompt: Prompt,
     model: str,
     url: str,
     spend_cap: float | None = None,
     price: Price | None = None,
     token_cap: int | None = None,
     key: str | None = None,
-    descriptions: Mapping[str, str] | None = None,
 ) -> Proposal:
     """What recording `dataset` would send, for a person to read and confirm.
 
     Args:
         dataset: the texts; declared public, or it is refused.
-        labels: all labels of the task; they stand in the prompt.
+        prompt: how each text is put; its examples leave too.
         model: the provider's name of the model.
         url: root of an OpenAI-compatible API.
         spend_cap: most money to spend, in the currency of the price.
         price: per token; may be left out for an endpoint on this machine, which charges nothing.
         token_cap: most tokens in all; needed where the price is not known.
         key: name of the environment variable that holds the key.
-        descriptions: words that describe labels.
 
     Raises:
         PolicyRefused: data not public, address not allowed, or nothing would cap the cost.
     """
-    prompt = Prompt(labels=labels, descriptions=descriptions or {})
     attempts = len(set(dataset.inputs)) * Patient().attempts
     if price is None and Destination.parse(url).loopback:
         price = Price.free("this machine's own endpoint")
@@ -116,35 +110,36 @@ def propose(
         price=price,
         key=key,
         max_tokens=prompt.max_tokens,
+        examples=len(prompt.shots),
     )
 
 
 def record(
     dataset: Dataset,
     *,
-    labels: tuple[str, ...],
+    prompt: Prompt,
     grant: RunGrant,
     path: Path,
     rng: np.random.Generator,
-    descriptions: Mapping[str, str] | None = None,
     emit: Emit = silent,
     gate: Gate | None = None,
     egress: Egress | None = None,
     patient: Patient | None = None,
+    sleep: Sleep = asyncio.sleep,
 ) -> Recording:
     """Ask for every text that has no line yet, within the grant.
 
     Args:
         dataset: the texts the grant was given for.
-        labels: all labels of the task, as proposed.
+        prompt: as proposed.
         grant: the confirmed proposal.
         path: the recording; grows by whole lines, made if missing.
         rng: spreads the waits between retries.
-        descriptions: as proposed.
         emit: told of progress and money.
         gate: holds the grant; by default a gate that holds nothing else.
         egress: the way out; by default one of that gate.
         patient: how often and how fast to ask.
+        sleep: waits between retries.
 
     Raises:
         PolicyRefused: the data is not public, or the grant does not cover this.
@@ -158,7 +153,6 @@ def record(
             where=dataset.name,
             mend="Declare the data public if it is, or measure a local candidate.",
         )
-    prompt = Prompt(labels=labels, descriptions=descriptions or {})
     gate = gate or Gate([grant])
     asking = _Asking(
         dataset=dataset,
@@ -169,8 +163,9 @@ def record(
         patient=patient or Patient(),
         rng=rng,
         emit=emit,
+        sleep=sleep,
     )
-    with _opened(path, asking.header) as (file, known):
+    with opened(path, asking.header) as (file, known):
         return asyncio.run(asking.fill(path, file, known))
 
 
@@ -186,6 +181,7 @@ class _Asking:
     patient: Patient
     rng: np.random.Generator
     emit: Emit
+    sleep: Sleep
 
     @property
     def model(self) -> str:
@@ -214,14 +210,19 @@ class _Asking:
         stop: SazonError | None = None
         if missing:
             asker = RemotePredictor(
-                self._send, prompt=self.prompt, model=self.model, rng=self.rng, patient=self.patient
+                self._send,
+                prompt=self.prompt,
+                model=self.model,
+                rng=self.rng,
+                patient=self.patient,
+                sleep=self.sleep,
             )
             async with self.egress:
                 try:
                     async for position, reply in asker.ask(missing):
-                        if _empty(file):
-                            _append(path, file, self.header)
-                        _append(path, file, self._line(missing[position], reply))
+                        if empty(file):
+                            append(path, file, self.header)
+                        append(path, file, self._line(missing[position], reply))
                         asked, failed = asked + 1, failed + (reply.label is None)
                         self._tell(len(texts) - len(missing) + asked, len(texts))
                 except SazonError as error:
@@ -257,6 +258,7 @@ class _Asking:
             "tokens_out": reply.tokens_out,
             "seconds": round(reply.seconds, 6),
             "money": reply.money,
+            "attempts": reply.attempts,
             "at": _now(),
             "error": reply.error,
         }
@@ -275,69 +277,6 @@ class _Asking:
             method="tokens as counted by the provider, else at their bound, times the stated price",
             n=spent.requests,
         )
-
-
-# ------------------------------------------------------------------------ the file
-
-
-@contextlib.contextmanager
-def _opened(path: Path, header: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], dict[str, bool]]]:
-    """The file, locked and ready to grow, and which keys it has (True: not to be asked again)."""
-    with contextlib.ExitStack() as stack:
-        with readable_disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("a+b"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise EnvironmentLacks(
-                "another run is recording into this file", where=str(path), mend="Wait for it."
-            ) from error
-        file.seek(0)
-        content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        lines = whole.splitlines()
-        if lines or content[:20] != b'{"sazon_recording": '[: len(content)]:
-            # Checked before anything is cut off: it may be somebody else's file.
-            _check_header(_parsed(lines[0] if lines else content, path), header, path)
-        file.truncate(len(whole))  # drops a line that a kill cut short
-        rows = [_parsed(line, path) for line in lines[1:]]
-        try:
-            yield file, {str(row.get("key")): not passing(row.get("error")) for row in rows}
-        finally:
-            if _empty(file):
-                path.unlink(missing_ok=True)  # not one answer came: leave nothing behind
-
-
-def _check_header(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
-    for name in ("sazon_recording", "model", "prompt_digest", "labels", "provider", "data_public"):
-        if found.get(name) != wanted[name]:
-            raise DataError(
-                f"this is a recording with another {name.replace('_', ' ')}",
-                where=str(path),
-                mend="Choose another file for the new recording.",
-            )
-
-
-def _parsed(line: bytes, path: Path) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    if not isinstance(row, dict):
-        raise DataError("this is not a recording", where=str(path), mend="Choose another file.")
-    return row
-
-
-def _append(path: Path, file: IO[bytes], row: Mapping[str, Any]) -> None:
-    with readable_disk_errors(path):
-        file.write(json.dumps(row).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _empty(file: IO[bytes]) -> bool:
-    return os.fstat(file.fileno()).st_size == 0
 
 
 def _now() -> str:

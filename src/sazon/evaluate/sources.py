@@ -1,8 +1,9 @@
-"""Where the quality of a model that is not made here comes from: recorded, published or assumed."""
+"""Where the quality of a model that is not made here comes from: live, recorded, published or assumed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -10,12 +11,14 @@ from pydantic import Field, model_validator
 
 from sazon.core import digest
 from sazon.core.config import Config, refuse
+from sazon.core.errors import PolicyRefused
 from sazon.core.seams import Job
 from sazon.core.types import Artifact, Candidate, Dataset, Kind, Phrase, Placement, Splits
+from sazon.evaluate.asked import Asked
 from sazon.evaluate.tell import told
 
 if TYPE_CHECKING:
-    from sazon.models.recorded import Recording
+    from sazon.models.recorded import RecordedAnswer, Recording
 
 Facts = Mapping[str, str | float | int | bool | None]
 
@@ -59,9 +62,12 @@ class Published(Config):
         return self
 
 
-class QualitySource(Config):
-    """Exactly one of recorded answers, published figures or an assumed range."""
+class QualitySource(Asked):
+    """Exactly one of live or recorded answers, published figures or an assumed range."""
 
+    live: bool = False
+    """Ask the provider, once and after consent: `sazon evaluate RECIPE --record CANDIDATE`. The answers
+    are kept in the cache and not asked for again."""
     recorded: str | None = None
     """Recording of this model's answers to these texts, relative to the recipe."""
     published: Published | None = None
@@ -71,19 +77,35 @@ class QualitySource(Config):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = [k for k in ("recorded", "published", "assumed") if getattr(self, k) is not None]
+        given = [
+            k for k in ("live", "recorded", "published", "assumed") if getattr(self, k) not in (None, False)
+        ]
         if len(given) != 1:
             said = " and ".join(given) if given else "nothing"
             raise refuse(
-                f"needs exactly one of recorded, published and assumed, got {said}",
+                f"needs exactly one of live, recorded, published and assumed, got {said}",
                 "Without measurements write: assumed: {accuracy: {p10: 0.86, p90: 0.94}}",
+            )
+        if needless := sorted(self.model_fields_set & set(Asked.model_fields)) if not self.answers else []:
+            raise refuse(
+                f"{' and '.join(needless)}: a model whose quality is {given[0]} is not asked",
+                "Leave it out, or write live: true.",
             )
         return self
 
     @property
+    def answers(self) -> bool:
+        """Whether the model itself has answered, or will."""
+        return self.live or self.recorded is not None
+
+    def answered_by(self, recording: Path) -> Self:
+        """The same source once its answers lie in a recording."""
+        return self.model_copy(update={"live": False, "recorded": str(recording)})
+
+    @property
     def kind(self) -> Kind:
         """How the quality is known."""
-        if self.recorded is not None:
+        if self.answers:
             return "measured"
         return "published" if self.published is not None else "assumed"
 
@@ -113,7 +135,14 @@ def candidate_from(
 
     Raises:
         DataError: not a recording, or one that belongs to other data.
+        PolicyRefused: live, and no recording of it was made yet.
     """
+    if source.live:
+        raise PolicyRefused(
+            "its answers have not been recorded, so nothing was asked",
+            where=f"candidates.{job.name}",
+            mend=f"Give consent: sazon evaluate RECIPE --record {job.name}",
+        )
     held: dict[str, str | float | int | bool | None] = {**facts, **source.claimed}
     artifact: Artifact | None = None
     notes: tuple[Phrase, ...] = ()
@@ -124,8 +153,14 @@ def candidate_from(
         recording = RecordedPredictor.save(path, job.directory)
         if error := refuse_stranger(recording, splits.test.inputs, where=str(path)):
             raise error
-        model, notes = recording.model, _notes(recording, splits.test)
-        held |= {"recorded_at": recording.made_at, "prompt_digest": recording.prompt_digest}
+        counts = counted(recording, rows_asked(splits))
+        model, notes = recording.model, _notes(recording, splits.test, counts)
+        held |= {
+            "recorded_at": recording.made_at,
+            "prompt_digest": recording.prompt_digest,
+            "recording_digest": digest.of_file(path),
+            **counts,
+        }
         artifact = Artifact(path=job.directory, digest=digest.of_folder(job.directory))
     return Candidate(
         name=job.name,
@@ -140,7 +175,46 @@ def candidate_from(
     )
 
 
-def _notes(recording: Recording, test: Dataset) -> tuple[Phrase, ...]:
+def rows_asked(splits: Splits) -> list[str]:
+    """Every distinct text that a model may have been asked: test, and what certifies a cascade."""
+    judged = (splits.test, splits.trust, splits.calibration)
+    return list(dict.fromkeys(text for rows in judged if rows is not None for text in rows.inputs))
+
+
+def counted(recording: Recording, inputs: Sequence[str]) -> dict[str, int | float | None]:
+    """What asking came to, over distinct texts: counts, and tokens per answer that were billed.
+
+    None where the recording does not say: nothing told is not nothing.
+
+    Args:
+        recording: the answers.
+        inputs: distinct texts; those without a line are not counted.
+    """
+    lines = [recording.answers[key] for key in map(recording.key, inputs) if key in recording.answers]
+    attempts = sum(line.attempts for line in lines)
+    return {
+        "asked": len(lines),
+        "failed": sum(line.error is not None for line in lines),
+        "unreadable": sum(line.error == "unreadable" for line in lines),
+        "retries": None if math.isnan(attempts) else int(attempts) - len(lines),
+        "tokens_in": _mean([line.tokens_in for line in _answered(lines)]),
+        "tokens_out": _mean([line.tokens_out for line in _answered(lines)]),
+    }
+
+
+def _answered(lines: Sequence[RecordedAnswer]) -> list[RecordedAnswer]:
+    """Lines that came from the model: what it said may be unreadable and is billed all the same."""
+    return [line for line in lines if line.error in (None, "unreadable")]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    mean = sum(values) / len(values) if values else math.nan
+    return None if math.isnan(mean) else mean
+
+
+def _notes(
+    recording: Recording, test: Dataset, counts: Mapping[str, int | float | None]
+) -> tuple[Phrase, ...]:
     notes = []
     missing = len(test) - recording.joined(test.inputs)
     if missing:
@@ -148,4 +222,7 @@ def _notes(recording: Recording, test: Dataset) -> tuple[Phrase, ...]:
     strange = sorted(set(test.labels) - set(recording.labels))
     if strange:
         notes.append(told("notes.not_offered", labels=len(strange), names=", ".join(strange)))
+    if counts["failed"]:
+        failed = {name: counts[name] for name in ("asked", "failed", "unreadable")}
+        notes.append(told("notes.failed", **failed))
     return tuple(notes)

@@ -6,7 +6,7 @@ of (input, prompt, model), never by its row number, so that it cannot be joined 
     {"sazon_recording": 1, "model": …, "prompt_digest": …, "labels": […], "made_at": …, "provider": …,
      "data_public": …}
     {"key": …, "model": …, "answer": label or null, "tokens_in": …, "tokens_out": …, "seconds": …,
-     "money": …, "at": …, "error": text or null}
+     "money": …, "attempts": …, "at": …, "error": text or null}
 """
 
 from __future__ import annotations
@@ -45,8 +45,12 @@ class RecordedAnswer:
     error: str | None = None
     tokens: float = math.nan
     """Input and output tokens billed together; NaN: unknown. Likewise seconds and money."""
+    tokens_in: float = math.nan
+    tokens_out: float = math.nan
     seconds: float = math.nan
     money: float = math.nan
+    attempts: float = math.nan
+    """Requests it took, those of earlier lines for the same text included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +99,14 @@ def read_recording(path: Path) -> Recording:
         raise DataError(
             "the header lacks model, prompt_digest or labels", where=f"{path}:1", mend=mend
         ) from error
-    answers = {}
+    answers: dict[str, RecordedAnswer] = {}
     for number, line in enumerate(lines[1:], start=2):
         if line.strip():
             where = f"{path}:{number}"
             entry = _line(line, where)
             if not isinstance(entry.get("key"), str) or entry.get("model", facts["model"]) != facts["model"]:
                 raise DataError("no key, or another model than the header's", where=where, mend=mend)
-            answers[entry["key"]] = _recorded(entry, where)
+            answers[entry["key"]] = _recorded(entry, where, before=answers.get(entry["key"]))
     return Recording(
         labels=labels,
         provider=str(header.get("provider") or ""),
@@ -132,12 +136,12 @@ def _line(text: str, where: str) -> dict[str, Any]:
     return entry
 
 
-def _recorded(entry: Mapping[str, Any], where: str) -> RecordedAnswer:
+def _recorded(entry: Mapping[str, Any], where: str, *, before: RecordedAnswer | None) -> RecordedAnswer:
     answer, error = entry.get("answer"), entry.get("error")
     if answer is not None and not isinstance(answer, str):
         raise DataError("an answer must be text or null", where=where)
     numbers = {}
-    for name in ("tokens_in", "tokens_out", "seconds", "money"):
+    for name in ("tokens_in", "tokens_out", "seconds", "money", "attempts"):
         value = entry.get(name)
         known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if value is not None and not (known and value >= 0):
@@ -147,8 +151,11 @@ def _recorded(entry: Mapping[str, Any], where: str) -> RecordedAnswer:
         answer=answer if error is None else None,
         error=str(error) if error is not None else None if answer is not None else "no answer",
         tokens=numbers["tokens_in"] + numbers["tokens_out"],
+        tokens_in=numbers["tokens_in"],
+        tokens_out=numbers["tokens_out"],
         seconds=numbers["seconds"],
         money=numbers["money"],
+        attempts=numbers["attempts"] + (before.attempts if before else 0.0),
     )
 
 

@@ -6,6 +6,7 @@ outcome = pipeline.run("recipe.yaml")
 from sazon.pipeline.demo import demo_recipe, record_demo, with_recording
 from sazon.pipeline.doors import check, explain, init, recipe_of, serve
 from sazon.pipeline.handing_over import export
+from sazon.pipeline.live import record_candidates
 from sazon.pipeline.order import Outcome, run
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "export",
     "init",
     "recipe_of",
+    "record_candidates",
     "record_demo",
     "run",
     "serve",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from sazon import data, economics, recipe
+from sazon import data, recipe
 from sazon.core import digest, rng
 from sazon.core.errors import PolicyRefused, RecipeError
 from sazon.core.events import Emit, silent
@@ -17,8 +16,9 @@ from sazon.core.types import Dataset
 from sazon.core.words import Language
 from sazon.data.public import BANKING77
 from sazon.evaluate.record import propose, record
+from sazon.models.prompt import Prompt
+from sazon.pipeline.live import spending_price
 from sazon.pipeline.surroundings import cache_folder
-from sazon.policy.spending import Price
 from sazon.recipe import Recipe
 from sazon.recipe.write import first_recipe, task_name
 
@@ -107,13 +107,14 @@ def record_demo(
             "no price is known to compare costs with", where=url, mend="Add --price genai:provider/model."
         )
     test, labels = _test_split(wanted, offline=offline)
+    prompt = Prompt(labels=labels)
     proposal = propose(
         test,
-        labels=labels,
+        prompt=prompt,
         model=model,
         url=url,
         spend_cap=spend if spend > 0 else None,
-        price=_price(price),
+        price=spending_price(price, where=PROVIDER),
         key=key,
     )
     language: Language = wanted.config.report.language
@@ -126,7 +127,7 @@ def record_demo(
     path = folder / f"{task_name(Path(model))}-{asked[:16]}.jsonl"
     recording = record(
         test,
-        labels=labels,
+        prompt=prompt,
         grant=proposal.confirm(now=time.time()),
         path=path,
         rng=rng.stream(wanted.config.seed, "evaluate.record"),
@@ -154,15 +155,3 @@ def _test_split(wanted: Recipe, *, offline: bool) -> tuple[Dataset, tuple[str, .
     splits = data.split(loaded, cascade=wanted.has_cascade, rng=rng.stream(config.seed, "data.split"))
     labels = tuple(sorted({*splits.fit.targets, *splits.validation.targets}))
     return splits.test, labels
-
-
-def _price(price: str | None) -> Price | None:
-    if price is None:
-        return None
-    listed = economics.price_of(price, on=datetime.datetime.now(tz=datetime.UTC).date())
-    return Price(
-        input_per_mtok=listed.input_per_mtok,
-        output_per_mtok=listed.output_per_mtok,
-        currency=listed.currency,
-        source=f"{listed.source}, {listed.as_of}",
-    )

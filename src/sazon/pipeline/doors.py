@@ -14,6 +14,7 @@ from sazon.core.run import read_resolved, readable_disk_errors, write_aside
 from sazon.core.types import Decision, Finding, Phrase
 from sazon.pipeline.foresight import foresight
 from sazon.pipeline.kitchen import look
+from sazon.pipeline.live import unasked
 from sazon.pipeline.options import check_hosts, prices_of
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
@@ -61,7 +62,7 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
             ),
         )
     )
-    return findings + foresight(wanted, loaded, bases)
+    return findings + unasked(wanted, loaded) + foresight(wanted, loaded, bases)
 
 
 def explain(wanted: Recipe) -> list[Explained]:

@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sazon import data, economics, models
@@ -35,6 +35,8 @@ class Kitchen:
     cache: Path
     prices: Mapping[str, economics.TokenPrice]
     """What each provider charges, as of the day the run began."""
+    recordings: Mapping[str, Path] = field(default_factory=dict)
+    """Where the answers of live candidates lie."""
 
     @property
     def economics_config(self) -> economics.EconomicsConfig:

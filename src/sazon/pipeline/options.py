@@ -81,8 +81,8 @@ def _option(
         technique=plan.technique,
         seconds_per_request=busy_seconds(known.get("throughput_per_s")) if kind == "local" else None,
         price=prices[plan.config.provider] if kind == "api" else None,
-        tokens_in=getattr(plan.config, "tokens_in", None),
-        tokens_out=getattr(plan.config, "tokens_out", None),
+        tokens_in=_recorded_tokens(candidate, "tokens_in"),
+        tokens_out=_recorded_tokens(candidate, "tokens_out"),
         model=getattr(plan.config, "model", ""),
         gpu=getattr(plan.config, "gpu", "h100"),
         tenure=getattr(plan.config, "tenure", "rent"),
@@ -90,6 +90,14 @@ def _option(
         parents=plan.parents if kind == "cascade" else (),
         cloud_share=_cloud_share(candidate, known) if kind == "cascade" else None,
     )
+
+
+def _recorded_tokens(candidate: Candidate, name: str) -> economics.Range | None:
+    """Tokens per request as the provider counted them; None where it did not say, or was not asked."""
+    value = candidate.facts.get(name)
+    if not isinstance(value, float) or value <= 0:
+        return None
+    return economics.Range(value=value, kind="measured", source="mean of the recorded answers")
 
 
 def busy_seconds(throughput: Estimate | None) -> Estimate | None:
@@ -157,13 +165,21 @@ def prices_of(wanted: Recipe, *, on: datetime.date) -> dict[str, economics.Token
         SazonError: it has one that cannot be found.
     """
     return {
-        name: _price(name, wanted.config.providers[name].price, on)
+        name: listed_price(wanted.config.providers[name].price, provider=name, on=on)
         for name in sorted({p.config.provider for p in wanted.plans if p.technique == "api"})
     }
 
 
-def _price(name: str, price: str | economics.PriceConfig | None, on: datetime.date) -> economics.TokenPrice:
-    where = f"providers.{name}.price"
+def listed_price(
+    price: str | economics.PriceConfig | None, *, provider: str, on: datetime.date
+) -> economics.TokenPrice:
+    """What a provider of the recipe charges on a day.
+
+    Raises:
+        RecipeError: it has no price.
+        SazonError: it has one that cannot be found.
+    """
+    where = f"providers.{provider}.price"
     if price is None:
         raise RecipeError(
             "an API candidate needs its provider's price",

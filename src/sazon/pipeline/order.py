@@ -34,6 +34,7 @@ from sazon.core.types import (
 from sazon.data.plain import plain
 from sazon.pipeline.evidence import gather
 from sazon.pipeline.kitchen import Kitchen, prepare
+from sazon.pipeline.live import with_recordings
 from sazon.pipeline.options import economic_options, with_hosted_latency
 from sazon.pipeline.suspects import look_for_suspects
 from sazon.recipe import Plan, Recipe
@@ -111,6 +112,7 @@ def run(
     with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
         kitchen, findings = prepare(wanted, opened, offline=offline)
         if last >= STAGES.index("adapt"):
+            kitchen = with_recordings(kitchen, _wanted(wanted, only))
             kitchen, looked = look_for_suspects(kitchen)
         candidates = _make_all(kitchen, only) if last >= STAGES.index("adapt") else ()
         outcome = Outcome(directory=directory, candidates=candidates, findings=tuple(findings))
@@ -168,7 +170,10 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
     splits, options = kitchen.splits, plan.config.model_dump_json()
     base = _base_of(kitchen, plan)
     seen = splits.digests if plan.stage == "evaluate" else {}
-    recorded = getattr(plan.config, "recorded", None)
+    config = plan.config
+    if plan.name in kitchen.recordings:
+        config = config.answered_by(kitchen.recordings[plan.name])
+    recorded = getattr(config, "recorded", None)
     inputs = {
         "technique": plan.technique,
         "options": digest.of_text(options),
@@ -201,7 +206,7 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
         with registry.packages_for(f"candidate {plan.name!r}"):
             if plan.stage == "evaluate":
                 candidate = technique.make(
-                    plan.config, splits=splits, parents=parents, job=job, root=kitchen.recipe.root
+                    config, splits=splits, parents=parents, job=job, root=kitchen.recipe.root
                 )
             else:
                 candidate = unknown.make(

@@ -82,6 +82,8 @@ class Proposal:
     key: str | None
     """Name of the environment variable that holds the key, which goes nowhere else."""
     valid_s: float
+    examples: int = 0
+    """Labelled texts inside the instruction, which go with every request."""
 
     def words(self, language: Language) -> str:
         """What would leave, where to, at what price and until when, for the person who agrees."""
@@ -91,6 +93,7 @@ class Proposal:
 
         lines = [
             line("texts", count=number(len(self.texts), language), name=self.data_name),
+            *([line("examples", count=number(self.examples, language))] if self.examples else []),
             line("digest", digest=self.data_digest[:16]),
             line("stays_here" if self.to.loopback else "leaves", url=self.to, model=self.model),
             line("key", key=self.key) if self.key else line("no_key"),
@@ -179,6 +182,7 @@ def propose(
     key: str | None = None,
     max_tokens: int = 64,
     valid_s: float = 3600.0,
+    examples: int = 0,
 ) -> Proposal:
     """Put together what a run would like to send, and refuse what no one-run grant can cover.
 
@@ -196,6 +200,7 @@ def propose(
         key: name of the environment variable with the key, with or without `env:`.
         max_tokens: most tokens per answer.
         valid_s: how long the grant shall hold, seconds, at most a day.
+        examples: how many labelled texts of the same data the instruction holds.
 
     Raises:
         PolicyRefused: the data is not public, the address is not allowed, or no cap would hold.
@@ -235,4 +240,5 @@ def propose(
         price=price,
         key=key.removeprefix("env:") if key else None,
         valid_s=valid_s,
+        examples=examples,
     )

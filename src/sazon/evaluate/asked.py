@@ -1,0 +1,111 @@
+"""How a model that is not made here is asked: instruction, examples, speed and the most it may cost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from sazon.core import digest
+from sazon.core.config import Config, refuse
+from sazon.core.types import Dataset, Splits
+from sazon.data.plain import plain
+
+if TYPE_CHECKING:
+    from sazon.models.prompt import Prompt, Shot
+
+LABELS = "{labels}"
+
+
+class Asked(Config):
+    """How to ask; only for candidates that are recorded or live."""
+
+    instruction: str | None = None
+    """The system prompt instead of sazon's own; `{labels}` in it stands for the list of labels."""
+    shots: int = Field(default=0, ge=0, le=200)
+    """Labelled examples in the prompt, in equal parts of all labels, from the rows that train."""
+    spend_cap: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Most money that one recording may cost, in the currency of the provider's price."""
+    token_cap: int | None = Field(default=None, gt=0)
+    """Most tokens that one recording may use; needed where no price is known."""
+    at_once: int = Field(default=4, ge=1, le=64)
+    """Requests under way at the same time."""
+    timeout_s: float = Field(default=60.0, gt=0, le=600)
+    """Seconds to wait for one answer."""
+
+    @model_validator(mode="after")
+    def _lists_the_labels(self) -> Self:
+        if self.instruction is not None and LABELS not in self.instruction:
+            raise refuse(
+                "the instruction does not say where the labels go",
+                "Put the word labels between braces where they are to be listed.",
+            )
+        return self
+
+    @property
+    def says_how(self) -> bool:
+        """Whether the recipe itself words the prompt."""
+        return bool(self.model_fields_set & {"instruction", "shots"})
+
+
+def prompt_of(asked: Asked, splits: Splits, *, descriptions: Mapping[str, str], seed: int) -> Prompt:
+    """The prompt under which every row is asked.
+
+    Args:
+        asked: instruction and number of examples.
+        splits: labels come from the rows that train and validate, examples from those that train.
+        descriptions: words for labels; labels that no row has are offered too.
+        seed: of the choice of examples.
+    """
+    from sazon.models.prompt import INSTRUCTION, Prompt
+
+    labels = tuple(sorted({*splits.fit.targets, *splits.validation.targets, *descriptions}))
+    judged = (splits.validation, splits.trust, splits.calibration, splits.test)
+    return Prompt(
+        labels=labels,
+        descriptions={label: words for label, words in descriptions.items() if words},
+        template=asked.instruction or INSTRUCTION,
+        shots=choose_shots(splits.fit, asked.shots, apart=[d for d in judged if d is not None], seed=seed),
+    )
+
+
+def choose_shots(
+    fit: Dataset, count: int, *, apart: Iterable[Dataset] = (), seed: int = 0
+) -> tuple[Shot, ...]:
+    """A random sample of the training rows, as many of each label as of any other, give or take one.
+
+    Rows are ordered by a digest of seed, label and text and not by a stream of random numbers: adding
+    a row then changes an example or two instead of all, and what was answered under the same prompt
+    stays paid for. Left out are texts that also stand among the rows that judge, since they would
+    hand the answer over, and texts that stand with two labels.
+
+    Args:
+        fit: the rows to choose from.
+        count: examples wanted; fewer come back where there are fewer distinct texts.
+        apart: rows whose texts must not appear.
+        seed: another one chooses others.
+    """
+    from sazon.models.prompt import Shot
+
+    judged = {plain(text) for rows in apart for text in rows.inputs}
+    labels_of: dict[str, set[str]] = defaultdict(set)
+    for row in fit.examples:
+        labels_of[plain(row.input)].add(row.target)
+    usable: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in sorted(fit.examples, key=lambda row: row.input):
+        key = plain(row.input)
+        if key and key not in judged and len(labels_of[key]) == 1:
+            usable[row.target].setdefault(key, row.input)
+
+    def drawn(*parts: str) -> str:
+        return digest.of_text(str(seed), *parts)
+
+    queues = [
+        [Shot(input=texts[key], label=label) for key in sorted(texts, key=lambda key: drawn(label, key))]
+        for label, texts in sorted(usable.items(), key=lambda item: drawn(item[0]))
+    ]
+    longest = max(map(len, queues), default=0)
+    rounds = [queue[i] for i in range(longest) for queue in queues if i < len(queue)]
+    return tuple(rounds[:count])
