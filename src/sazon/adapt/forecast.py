@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from sazon.adapt.defaults import FEW_ROWS, MANY_ROWS
-from sazon.adapt.measure import CPU_WATTS_PER_CORE, GPU_WATTS, busy_threads
 from sazon.adapt.suspects import installed
 from sazon.core.seams import Base
 from sazon.core.types import Estimate
 from sazon.models.base import weight_files
 from sazon.models.language_model import is_causal
+from sazon.models.power import JOULES_PER_KWH, busy_threads, busy_watts
 from sazon.models.transformer import ROWS, cpu_bf16, declared_length
 
 CHARACTERS_PER_TOKEN = (5.0, 4.0, 3.0)
@@ -205,9 +205,8 @@ def peak_memory(shape: Shape, config: Any, load: Load, batch: int | None) -> flo
 
 def _forecast(seconds: tuple[float, float, float], memory: float, machine: Machine) -> Forecast:
     """Time with its range, and energy as watts assumed of the busy hardware times the time."""
-    on_gpu = machine.device == "cuda"
-    watts = GPU_WATTS if on_gpu else tuple(w * machine.threads for w in CPU_WATTS_PER_CORE)
-    energy = [s * w / 3.6e6 for s, w in zip(seconds, watts, strict=True)]
+    watts = busy_watts(machine.device, threads=machine.threads)
+    energy = [s * w / JOULES_PER_KWH for s, w in zip(seconds, watts, strict=True)]
     told = "operations counted, over the measured rate of a matrix product times an assumed share"
     return Forecast(
         seconds=Estimate(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sazon.core.types import Estimate, Floats, TrainingCost
+from sazon.models.power import assumed_energy
 from sazon.models.softmax import softmax
 
-CPU_WATTS_PER_CORE = (2.0, 5.0, 15.0)
-"""Assumed draw of one busy core, low, usual, high: from a laptop to an old server."""
-GPU_WATTS = (150.0, 350.0, 700.0)
-"""Assumed draw of one busy accelerator, low, usual, high."""
 NO_VALIDATION = "there are no validation rows"
 
 
@@ -83,25 +79,8 @@ def training_cost(*, seconds: float, rows: int, tokens: int | None, device: str)
 
     kWh = seconds · watts / 3.6e6, watts = threads · watts per core, or the accelerator's.
     """
-    threads = busy_threads()
-    low, usual, high = (
-        w if device == "cuda" else w * threads
-        for w in (GPU_WATTS if device == "cuda" else CPU_WATTS_PER_CORE)
-    )
-    energy = Estimate(
-        value=seconds * usual / 3.6e6,
-        low=seconds * low / 3.6e6,
-        high=seconds * high / 3.6e6,
-        unit="kWh",
-        method=f"{usual:g} W ({low:g} to {high:g}) assumed for the busy hardware, times the time",
-        kind="assumed",
-    )
+    energy = assumed_energy(seconds, device=device)
     return TrainingCost(seconds=seconds, rows=rows, tokens=tokens, energy_kwh=energy, device=device)
-
-
-def busy_threads() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def calibrated_loss(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) -> float:

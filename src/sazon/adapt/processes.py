@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sazon.adapt.measure import busy_threads
 from sazon.core.errors import EnvironmentLacks, RecipeError
+from sazon.models.power import busy_threads
 
 if TYPE_CHECKING:
     import torch

@@ -21,6 +21,7 @@ from sazon.evaluate import fairness, scrutiny
 from sazon.evaluate.claims import Contest, ledger
 from sazon.evaluate.config import EvaluateConfig
 from sazon.evaluate.declared import declared_claims
+from sazon.evaluate.expense import expense
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.leakage import leakage
 from sazon.evaluate.quality import codes
@@ -43,6 +44,7 @@ def compare(
     rng: np.random.Generator,
     seen: Sequence[str] = (),
     shaken: Sequence[Robustness] = (),
+    currencies: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Everything evaluation has to say of the candidates.
 
@@ -58,6 +60,7 @@ def compare(
         rng: the stream of the bootstraps.
         seen: texts that candidates learnt from or chose on, to look for them in the test set.
         shaken: what `robustness` found.
+        currencies: candidate → currency of the money its answers cost.
 
     Raises:
         DataError: no test rows.
@@ -75,6 +78,9 @@ def compare(
     reference = choose_reference(config, by_name)
     estimates = {name: _claimed(c, level=config.level) for name, c in by_name.items() if name not in graded}
     estimates |= _measured(config, candidates, graded, test, clustering, rng)
+    for name, one in graded.items():
+        currency = (currencies or {}).get(name, "")
+        estimates[name] |= expense(by_name[name], one, currency=currency, level=config.level)
     estimates = {name: estimates[name] for name in by_name}
     declared = config.reference is not None
     contest = Contest(

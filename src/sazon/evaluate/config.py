@@ -17,6 +17,9 @@ class LatencyConfig(Config):
     """How many test texts are answered one by one; the times give the median and the 95th percentile."""
     warm_up: int = Field(default=3, ge=0, le=100)
     """Answers given before the clock starts."""
+    at_once: int = Field(default=1, ge=1, le=64)
+    """Callers who ask at the same time, each one text after the other, and wait in one queue as in the
+    gateway; 1: only one by one."""
 
 
 class ClaimConfig(Config):

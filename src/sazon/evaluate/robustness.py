@@ -9,7 +9,7 @@ import numpy as np
 from sazon.core.seams import Predictor
 from sazon.core.types import Dataset, Estimate, Robustness
 from sazon.evaluate.perturb import Perturbation, perturb
-from sazon.models.cascade import answered
+from sazon.models.cascade import all_here, answered
 from sazon.stats import clusters
 from sazon.stats.clusters import Clustering
 from sazon.stats.paired import Pair
@@ -30,7 +30,8 @@ def robustness(
     and do not count; a row without an answer is not right.
 
     Args:
-        predictors: the candidates that run here.
+        predictors: the candidates; of those that do not run here whole (recorded ones, and cascades
+            with such a member) it is said that they could not be asked.
         test: the rows.
         changes: which, in the order of the result.
         rows: at most so many test rows, drawn at random.
@@ -44,6 +45,9 @@ def robustness(
     changed = {how: [perturb(text, how, rng) for text in sample.inputs] for how in changes}
     found = []
     for name, predictor in predictors.items():
+        if not all_here(predictor):
+            found += [_not_asked(name, how) for how in changes]
+            continue
         before = _labels(predictor, sample.inputs)
         for how, texts in changed.items():
             found.append(_one(name, how, predictor, before, texts, sample, level))
@@ -76,6 +80,11 @@ def _one(
         drop=Pair.of(right_before, right_after, clustering).difference(level=level),
         changed=clusters.share(moved, clustering, level=level),
     )
+
+
+def _not_asked(name: str, how: Perturbation) -> Robustness:
+    none = Estimate.none("it does not run here, so it was not asked again", unit="share", n=0)
+    return Robustness(candidate=name, perturbation=how, drop=none, changed=none)
 
 
 def _labels(predictor: Predictor, texts: Sequence[str]) -> list[str | None]:

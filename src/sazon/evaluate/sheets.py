@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sazon import models
 from sazon.core.errors import IntegrityError, PluginError
@@ -20,6 +21,7 @@ from sazon.core.events import Emit, Event, silent
 from sazon.core.seams import Predictor
 from sazon.core.types import Answers, Candidate, Dataset, Floats
 from sazon.evaluate.config import LatencyConfig
+from sazon.evaluate.together import ask_together
 
 BATCH = 256
 ANSWERS = "answers.parquet"
@@ -44,6 +46,12 @@ class Timings:
     batch_seconds: float | None = None
     """Seconds to answer all rows in batches; None where nothing ran here."""
     batch_rows: int = 0
+    at_once: int = 1
+    """Callers who asked at the same time; 1: that was not tried."""
+    at_once_seconds: tuple[float, ...] = ()
+    """Seconds of every request then, the wait in the queue included."""
+    at_once_wall_seconds: float = 0.0
+    """Seconds all of them took together."""
 
     @property
     def throughput_per_s(self) -> float | None:
@@ -144,7 +152,12 @@ class AnswerSheet:
         try:
             facts = json.loads((directory / TIMINGS).read_text("utf-8"))
             table = pl.read_parquet(directory / ANSWERS)
-            timings = Timings(batch_seconds=facts["batch_seconds"], batch_rows=facts["batch_rows"])
+            timings = Timings(
+                **{name: facts[name] for name in ("batch_seconds", "batch_rows")},
+                at_once=facts["at_once"],
+                at_once_seconds=tuple(facts["at_once_seconds"]),
+                at_once_wall_seconds=facts["at_once_wall_seconds"],
+            )
             candidate, classes = str(facts["candidate"]), tuple(facts["classes"])
             column = {name: table[name].to_list() for name in COLUMNS}
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
@@ -216,8 +229,28 @@ def _ask(name: str, predictor: Predictor, test: Dataset, latency: LatencyConfig,
     seconds = _one_by_one(predictor, inputs, elsewhere=elsewhere, latency=latency)
     # A clock here does not see a provider's work, so only what runs here alone has a throughput.
     alone = bool((elsewhere == 0).all())
-    timings = Timings(batch_seconds=batch_seconds, batch_rows=len(inputs)) if alone else Timings()
-    return replace(sheet, seconds=seconds, timings=timings)
+    if not alone:
+        return replace(sheet, seconds=seconds)
+    timings = Timings(batch_seconds=batch_seconds, batch_rows=len(inputs))
+    return replace(sheet, seconds=seconds, timings=_at_once(timings, predictor, inputs, latency))
+
+
+def _at_once(
+    timings: Timings, predictor: Predictor, inputs: Sequence[str], latency: LatencyConfig
+) -> Timings:
+    """The timings with those of several callers at once, where they are wanted."""
+    if latency.at_once == 1 or not latency.texts:
+        return timings
+    texts = [inputs[i] for i in _spread(len(inputs), latency.texts)]
+    seconds, wall = ask_together(predictor, texts, callers=latency.at_once)
+    return replace(
+        timings, at_once=latency.at_once, at_once_seconds=tuple(seconds), at_once_wall_seconds=wall
+    )
+
+
+def _spread(rows: int, most: int) -> npt.NDArray[np.int64]:
+    """Positions of at most so many rows, evenly spread."""
+    return np.unique(np.linspace(0, rows - 1, min(most, rows)).astype(np.int64))
 
 
 def _one_by_one(
@@ -227,7 +260,7 @@ def _one_by_one(
 
     Where some of those are not known all are NaN: the rows answered here alone would flatter.
     """
-    chosen = np.unique(np.linspace(0, len(inputs) - 1, min(latency.texts, len(inputs))).astype(int))
+    chosen = _spread(len(inputs), latency.texts)
     seconds = np.full(len(inputs), np.nan)
     if np.isnan(elsewhere[chosen]).any():
         return seconds

@@ -9,12 +9,10 @@ import numpy as np
 
 from sazon.core.errors import RecipeError
 from sazon.core.types import Claim, Dataset, SliceRow
+from sazon.data.config import PARTED_BY
 from sazon.evaluate.claims import correct, pair
 from sazon.evaluate.config import EvaluateConfig
 from sazon.evaluate.graded import Graded
-
-COLUMNS = ("language", "site", "sensitivity", "target")
-"""Fields of the rows by which they can be parted."""
 
 
 def columns(names: Sequence[str], test: Dataset) -> dict[str, list[str]]:
@@ -29,13 +27,16 @@ def columns(names: Sequence[str], test: Dataset) -> dict[str, list[str]]:
 
 
 def _values(name: str, test: Dataset) -> list[str]:
-    if name not in COLUMNS:
+    if name in PARTED_BY:
+        return [_said(getattr(example, name)) for example in test.examples]
+    kept = sorted({column for example in test.examples for column in example.columns})
+    if name not in kept:
         raise RecipeError(
             f"rows have no column {name!r} to be parted by",
             where="evaluate.slices and evaluate.fairness",
-            mend=f"Known: {', '.join((*COLUMNS, 'length'))}; name your column in data.site, for one.",
+            mend=f"Known: {', '.join((*PARTED_BY, *kept))}; others are kept with data.keep: [{name}].",
         )
-    return [_said(getattr(example, name)) for example in test.examples]
+    return [example.columns.get(name, "") for example in test.examples]
 
 
 def _said(value: object) -> str:
@@ -49,6 +50,16 @@ def _lengths(test: Dataset) -> list[str]:
     low, high = (int(q) for q in np.quantile(counts, [1 / 3, 2 / 3]))
     names = (f"≤ {low}", f"{low + 1}–{high}", f"> {high}")
     return [names[0 if c <= low else 1 if c <= high else 2] for c in counts]
+
+
+def _in_order(column: str, values: Sequence[str], test: Dataset) -> list[str]:
+    """The distinct values: lengths from short to long, others by name."""
+    if column != "length":
+        return sorted(set(values))
+    longest: dict[str, int] = {}
+    for value, text in zip(values, test.inputs, strict=True):
+        longest[value] = max(longest.get(value, 0), len(text))
+    return sorted(longest, key=lambda value: longest[value])
 
 
 def slices(
@@ -72,7 +83,7 @@ def slices(
     """
     rows = []
     for column, values in columns(config.slices, test).items():
-        parts = sorted(set(values))
+        parts = _in_order(column, values, test)
         for part in parts if len(parts) > 1 else ():
             where = np.array([v == part for v in values], dtype=bool)
             for name, one in graded.items():

@@ -63,6 +63,13 @@ def answered(answers: Answers) -> npt.NDArray[np.bool_]:
     return np.array([e is None for e in answers.errors], dtype=bool)
 
 
+def all_here(predictor: Predictor) -> bool:
+    """Whether every part of a predictor runs here, so that it can answer any text, not only known ones."""
+    if isinstance(predictor, CascadePredictor):
+        return all_here(predictor.local) and all_here(predictor.cloud)
+    return predictor.can.runs_here
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One of the two predictors a cascade is made of."""

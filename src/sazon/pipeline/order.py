@@ -271,6 +271,9 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
         "worlds": str(config.economics.worlds),
         "error_costs": digest.of_json(dict(config.economics.error_costs)),
         "test": splits.test.digest,
+        "columns": digest.of_json([dict(e.columns) for e in splits.test.examples]),
+        "currencies": digest.of_json(_currencies(kitchen, candidates)),
+        "unlabelled": kitchen.unlabelled.digest if kitchen.unlabelled else "",
         "fit": splits.fit.digest,
         "validation": splits.validation.digest,
         **{f"answers.{n}": digest.of_folder(opened.directory / "answers" / n) for n in sheets},
@@ -287,8 +290,9 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
             scores,
             splits.test,
             rng=opened.rng("evaluate.compare"),
-            seen=(*splits.fit.inputs, *splits.validation.inputs),
+            seen=_learnt_from(kitchen),
             shaken=_shake(kitchen, candidates),
+            currencies=_currencies(kitchen, candidates),
         )
         quality = evaluate.draw(
             config.evaluate,
@@ -308,14 +312,37 @@ def _evaluate(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Evalua
     return files.from_json(Evaluation, text, where=str(folder)), files.read_quality(folder)
 
 
+def _learnt_from(kitchen: Kitchen) -> tuple[str, ...]:
+    """Texts that candidates learnt from or chose on, to look for them in the test set."""
+    splits, further = kitchen.splits, kitchen.unlabelled.inputs if kitchen.unlabelled else []
+    held_out = _held_out(kitchen) if further else frozenset()
+    # Techniques leave out further texts that are held out, so equal ones there are no leak.
+    usable = [text for text in further if digest.of_text(plain(text)) not in held_out]
+    return (*splits.fit.inputs, *splits.validation.inputs, *usable)
+
+
+def _currencies(kitchen: Kitchen, candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Candidate → currency of what its answers cost: its provider's, or that of all its members."""
+    by_name = {c.name: c for c in candidates}
+
+    def of(name: str) -> set[str]:
+        price = kitchen.prices.get(str(getattr(kitchen.recipe.plan(name).config, "provider", "")))
+        if price is not None:
+            return {price.currency}
+        return {c for parent in by_name[name].parents if parent in by_name for c in of(parent)}
+
+    known = {name: of(name) for name in by_name}
+    return {name: next(iter(found)) for name, found in known.items() if len(found) == 1}
+
+
 def _shake(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Robustness, ...]:
-    """Ask every candidate that runs here again, with changed texts, where the recipe wants it."""
+    """Ask every measured candidate again, with changed texts, where the recipe wants it."""
     config = kitchen.recipe.config.evaluate
     if not config.robustness.changes:
         return ()
     loaded = {c.name: models.load(c) for c in candidates if c.artifact is not None}
     return evaluate.robustness(
-        {name: one for name, one in loaded.items() if one.can.runs_here},
+        loaded,
         kitchen.splits.test,
         config.robustness.changes,
         rows=config.robustness.rows,

@@ -28,6 +28,7 @@ from sazon.evaluate.config import EvaluateConfig
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
+from sazon.recipe.named import unknown_in_evaluate
 from sazon.report.config import ReportConfig
 
 FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
@@ -345,10 +346,7 @@ def _cross_checks(
                 mend="Use classify, or finetune or distill with a causal base, or api and host candidates.",
             )
         )
-    reference = config.evaluate.reference
-    if reference is not None and reference not in names:
-        where = f"{document.where(('evaluate', 'reference'))} evaluate.reference"
-        problems.append(registry.unknown("candidate", reference, names, where=where))
+    problems += unknown_in_evaluate(document, config.evaluate, names, config.data.keep)
     try:
         _in_order(plans)
     except CycleError as error:

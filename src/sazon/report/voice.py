@@ -22,6 +22,12 @@ _MONTH_ONLY = re.compile(r"(\d{4})-(\d{2})")
 _NUMBER = re.compile(r"[\d,]*\d(\.\d+)?")
 _PATTERNS = (
     (
+        re.compile(
+            r"(?P<callers>\d+) asking one by one, answered one at a time, on this machine, timed once"
+        ),
+        "pattern.at_once",
+    ),
+    (
         re.compile(r"in (?P<share>\d+) % of worlds no demand makes it cost the same as (?P<other>.+)"),
         "pattern.no_break_even",
     ),
@@ -103,7 +109,7 @@ class Voice:
         """A unit in words; `EUR/hour` keeps its currency."""
         words = catalogue("sazon.report", self.language)
         head, slash, rest = unit.partition("/")
-        if slash and head == self.currency:
+        if slash and head in (self.currency, *_SIGNS):
             return f"{head}/{words.get(f'unit.{rest}', rest)}"
         return words.get(f"unit.{unit}", unit)
 

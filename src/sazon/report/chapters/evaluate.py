@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sazon.core.types import Claim, Estimate
 from sazon.report import cells, charts
@@ -23,6 +24,15 @@ from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice
 
 _FIRST = ("accuracy", "macro_f1", "calibration_error", "latency_p50_s", "latency_p95_s", "throughput_per_s")
+_TAKEN = (
+    "latency_p99_s",
+    "latency_at_once_p95_s",
+    "throughput_at_once_per_s",
+    "tokens_per_answer",
+    "tokens_per_correct",
+    *(f"{what}_per_1000_{per}" for what in ("money", "energy") for per in ("answers", "correct")),
+)
+"""What answers take, shown in a table of its own."""
 
 
 def chapter(evidence: Evidence, voice: Voice) -> Chapter:
@@ -39,6 +49,7 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     blocks += [f for f in (forest(evidence, voice),) if f is not None]
     blocks += _not_told_apart(evidence, voice)
     blocks.append(_metrics(evidence, voice))
+    blocks += _taken(evidence, voice)
     blocks += _slices(evidence, voice)
     blocks += _recall(evidence, voice)
     blocks += [Heading(text=voice("evaluate.claims_title")), Paragraph(text=voice("evaluate.claims_intro"))]
@@ -106,11 +117,24 @@ def _not_told_apart(evidence: Evidence, voice: Voice) -> list[Block]:
 
 def _metrics(evidence: Evidence, voice: Voice) -> Table:
     estimates = evidence.evaluation.estimates
-    present = {m for by_metric in estimates.values() for m in by_metric} - set(BESIDE_TEACHER)
+    present = {m for by_metric in estimates.values() for m in by_metric} - {*BESIDE_TEACHER, *_TAKEN}
     metrics = [m for m in _FIRST if m in present] + sorted(present - set(_FIRST))
+    return _table(evidence, voice, metrics, caption=voice("evaluate.metrics"))
+
+
+def _taken(evidence: Evidence, voice: Voice) -> list[Block]:
+    """Time, tokens, money and energy per answer, where any of it is known."""
+    estimates = evidence.evaluation.estimates.values()
+    present = [m for m in _TAKEN if any(m in by_metric for by_metric in estimates)]
+    return [_table(evidence, voice, present, caption=voice("evaluate.taken"))] if present else []
+
+
+def _table(evidence: Evidence, voice: Voice, metrics: Sequence[str], *, caption: str) -> Table:
+    """One row a candidate, one column a metric."""
+    estimates = evidence.evaluation.estimates
     order = cells.in_order(evidence)
     return Table(
-        caption=voice("evaluate.metrics"),
+        caption=caption,
         head=(voice("adapt.candidate"), *(voice.term("metric", m) for m in metrics)),
         rows=tuple(
             (cells.named(c, voice), *(voice.estimate(estimates.get(c.name, {}).get(m)) for m in metrics))
