@@ -79,7 +79,7 @@ class Flows:
 
 @dataclass(kw_only=True)
 class Load:
-    """What answering one request takes, cascades resolved into their members."""
+    """What answering one request takes, cascades and panels resolved into their members."""
 
     seconds: Floats
     """Shape (worlds,): busy seconds of a small server per request."""
@@ -116,7 +116,7 @@ def draw_market(config: EconomicsConfig, worlds: Block) -> Market:
 
 
 def load_of(option: Option, options: Mapping[str, Option], worlds: Block) -> Load:
-    """What one request takes, cascades followed down to their members.
+    """What one request takes, cascades and panels followed down to their members.
 
     Raises:
         RecipeError: a part of the option that its cost needs is missing.
@@ -135,7 +135,7 @@ def _add(
     above: tuple[str, ...],
 ) -> None:
     if option.name in above:
-        raise RecipeError(f"cascade {option.name!r} contains itself", mend="Name other members.")
+        raise RecipeError(f"{option.name!r} contains itself", mend="Name other members.")
     load.members.append(option)
     load.training_seconds += option.training_seconds
     if option.place == "cascade":
@@ -143,6 +143,9 @@ def _add(
         _add(load, local, share, options, worlds, (*above, option.name))
         passed = share * _cloud_share(option, worlds)
         _add(load, cloud, passed, options, worlds, (*above, option.name))
+    elif option.place == "panel":
+        for member in _found(option, options):
+            _add(load, member, share, options, worlds, (*above, option.name))
     elif option.place == "local":
         if option.seconds_per_request is None or option.seconds_per_request.value is None:
             raise RecipeError(
@@ -157,13 +160,20 @@ def _add(
 
 
 def _members(option: Option, options: Mapping[str, Option]) -> tuple[Option, Option]:
+    found = _found(option, options)
+    if len(found) != 2:
+        raise RecipeError(f"cascade {option.name!r} needs a local and a cloud option", mend="Name both.")
+    return found[0], found[1]
+
+
+def _found(option: Option, options: Mapping[str, Option]) -> list[Option]:
     missing = [p for p in option.parents if p not in options]
-    if len(option.parents) != 2 or missing:
+    if missing or not option.parents:
         raise RecipeError(
-            f"cascade {option.name!r} needs a local and a cloud option",
-            mend=f"Not among the options: {', '.join(missing)}." if missing else "Name both.",
+            f"{option.place} {option.name!r} needs its members among the options",
+            mend=f"Not among the options: {', '.join(missing)}." if missing else "Name them.",
         )
-    return options[option.parents[0]], options[option.parents[1]]
+    return [options[p] for p in option.parents]
 
 
 def _cloud_share(option: Option, worlds: Block) -> Floats:

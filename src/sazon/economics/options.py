@@ -35,7 +35,7 @@ class Option:
 
     name: str
     kind: str
-    """`host`, `api`, `cascade`; anything else runs on small servers of one's own."""
+    """`host`, `api`, `cascade`, `panel`; anything else runs on small servers of one's own."""
     technique: str = ""
     """Whose staff hours apply (`linear`, `finetune`, …); default: `kind`."""
     seconds_per_request: Estimate | None = None
@@ -52,7 +52,7 @@ class Option:
     training_seconds: float = 0.0
     """Seconds of one server per (re)training."""
     parents: tuple[str, ...] = ()
-    """A cascade's local and cloud member, in this order."""
+    """A cascade's local and cloud member, in this order; all members of a panel."""
     cloud_share: Estimate | None = None
     """Share of requests a cascade passes on; None: nothing certified, everything is passed on."""
     setup_hours: Range | None = None
@@ -60,6 +60,6 @@ class Option:
     monthly_hours: Range | None = None
 
     @property
-    def place(self) -> Literal["local", "host", "api", "cascade"]:
+    def place(self) -> Literal["local", "host", "api", "cascade", "panel"]:
         """What has to be paid for: small servers, GPUs, a provider, or a mix."""
-        return self.kind if self.kind in ("host", "api", "cascade") else "local"  # type: ignore[return-value] # narrowed by the test
+        return self.kind if self.kind in ("host", "api", "cascade", "panel") else "local"  # type: ignore[return-value] # narrowed by the test

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +17,10 @@ from sazon.core.errors import DataError
 from sazon.core.events import Event
 from sazon.core.seams import Job, Predictor
 from sazon.core.types import Answers, Artifact, Candidate, Certificate, Dataset, Floats, Phrase, Splits
+from sazon.evaluate.members import measured, member
 from sazon.evaluate.tell import told
 
 if TYPE_CHECKING:
-    from sazon.models.cascade import Member
     from sazon.stats.certify import Certified
 
 ALGORITHMS = {
@@ -62,7 +61,7 @@ class Both:
     @classmethod
     def ask(cls, local: Predictor, cloud: Predictor, rows: Dataset) -> Both:
         """Let both answer."""
-        from sazon.models.cascade import answered
+        from sazon.models.member import answered
 
         near, far = local.predict(rows.inputs), cloud.predict(rows.inputs)
         return cls(
@@ -122,7 +121,7 @@ class Cascade:
         from sazon.stats import logistic
 
         trust, calibration = _needed(splits, job.name)
-        near, far = (_measured(parents, name) for name in self.parents(config))
+        near, far = (measured(parents, name, what="a cascade", of=job.name) for name in self.parents(config))
         local, cloud = models.load(near), models.load(far)
         job.emit(Event(stage=f"evaluate.{job.name}", message="fitting trust", done=0, total=2))
         seen = Both.ask(local, cloud, trust)
@@ -138,7 +137,7 @@ class Cascade:
         job.emit(Event(stage=f"evaluate.{job.name}", message="certifying", done=1, total=2))
         judged = Both.ask(local, cloud, one_of_each_group(calibration, job.rng))
         certified = _certify(config, trust_of(seen.near, harm), trust_of(judged.near, harm), judged, job)
-        members = [_member(candidate, job.directory) for candidate in (near, far)]
+        members = [member(candidate, job.directory) for candidate in (near, far)]
         CascadePredictor.save(
             job.directory,
             local=members[0],
@@ -233,26 +232,6 @@ def _needed(splits: Splits, name: str) -> tuple[Dataset, Dataset]:
             mend="Give more training rows; both are cut from them.",
         )
     return splits.trust, splits.calibration
-
-
-def _measured(parents: Mapping[str, Candidate], name: str) -> Candidate:
-    candidate = parents[name]
-    if candidate.artifact is None:
-        raise DataError(
-            f"a cascade needs answers, and the quality of {name!r} is only {candidate.kind}",
-            where=f"candidates.{name}",
-            mend="Record its answers first.",
-        )
-    return candidate
-
-
-def _member(candidate: Candidate, directory: Path) -> Member:
-    """Where a parent's artifact stands, seen from the cascade's, so that a run can be moved."""
-    from sazon.models.cascade import Member
-
-    artifact = cast(Artifact, candidate.artifact)
-    path = os.path.relpath(artifact.path.resolve(), directory.resolve())
-    return Member(name=candidate.name, path=Path(path), digest=artifact.digest)
 
 
 def _right(answers: Answers, rows: Dataset) -> Flags:

@@ -24,6 +24,7 @@ from sazon.evaluate.declared import declared_claims
 from sazon.evaluate.expense import expense
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.leakage import leakage
+from sazon.evaluate.panel import beside_members
 from sazon.evaluate.quality import codes
 from sazon.evaluate.sheets import AnswerSheet
 from sazon.evaluate.slices import columns, slices
@@ -81,6 +82,7 @@ def compare(
     for name, one in graded.items():
         currency = (currencies or {}).get(name, "")
         estimates[name] |= expense(by_name[name], one, currency=currency, level=config.level)
+        estimates[name] |= beside_members(by_name[name], graded, level=config.level)
     estimates = {name: estimates[name] for name in by_name}
     declared = config.reference is not None
     contest = Contest(

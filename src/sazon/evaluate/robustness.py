@@ -9,7 +9,7 @@ import numpy as np
 from sazon.core.seams import Predictor
 from sazon.core.types import Dataset, Estimate, Robustness
 from sazon.evaluate.perturb import Perturbation, perturb
-from sazon.models.cascade import all_here, answered
+from sazon.models.member import all_here, answered
 from sazon.stats import clusters
 from sazon.stats.clusters import Clustering
 from sazon.stats.paired import Pair

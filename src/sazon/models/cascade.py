@@ -6,17 +6,16 @@ One predictor serves evaluation and gateway alike, so that what is measured is w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sazon.core import digest
 from sazon.core.errors import IntegrityError
 from sazon.core.seams import Capabilities, Predictor
 from sazon.core.types import Answers, Floats
-from sazon.models.folder import load_folder, read_facts, write_facts
+from sazon.models.folder import read_facts, write_facts
+from sazon.models.member import Member, answered
 from sazon.stats.logistic import Logistic
 
 FEATURES = ("confidence logit", "margin", "entropy")
@@ -56,45 +55,6 @@ def trust_of(answers: Answers, harm: Logistic) -> Floats:
     return trust
 
 
-def answered(answers: Answers) -> npt.NDArray[np.bool_]:
-    """Shape (n,): which inputs have an answer."""
-    if not answers.errors:
-        return np.ones(len(answers.labels), dtype=bool)
-    return np.array([e is None for e in answers.errors], dtype=bool)
-
-
-def all_here(predictor: Predictor) -> bool:
-    """Whether every part of a predictor runs here, so that it can answer any text, not only known ones."""
-    if isinstance(predictor, CascadePredictor):
-        return all_here(predictor.local) and all_here(predictor.cloud)
-    return predictor.can.runs_here
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One of the two predictors a cascade is made of."""
-
-    name: str
-    path: Path
-    """Its artifact folder, relative to the cascade's."""
-    digest: str
-
-    def load(self, directory: Path) -> Predictor:
-        """Its predictor, if it still is the one the certificate was made for.
-
-        Raises:
-            IntegrityError: it is missing or has changed.
-        """
-        folder = (directory / self.path).resolve()
-        if not folder.is_dir() or digest.of_folder(folder) != self.digest:
-            raise IntegrityError(
-                f"{self.name!r} is missing or changed since the cascade was certified",
-                where=str(folder),
-                mend="The certificate is void; run again to certify the cascade anew.",
-            )
-        return load_folder(folder)
-
-
 class CascadePredictor:
     """Answers locally where trust reaches the threshold and asks the other for the rest only."""
 
@@ -109,6 +69,7 @@ class CascadePredictor:
         """Keep both predictors by name; threshold None defers everything."""
         self.local_name, self.local = local
         self.cloud_name, self.cloud = cloud
+        self.parts = (self.local, self.cloud)
         self.threshold = threshold
         self.harm = harm
         self.classes = self.local.classes
@@ -123,10 +84,7 @@ class CascadePredictor:
         """
         facts = read_facts(directory)
         try:
-            members = [
-                Member(name=str(m["name"]), path=Path(m["path"]), digest=str(m["digest"]))
-                for m in (facts["local"], facts["cloud"])
-            ]
+            members = [Member.from_json(facts[role]) for role in ("local", "cloud")]
             threshold, harm = facts["threshold"], Logistic.from_json(facts["harm"])
         except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError(
@@ -147,8 +105,8 @@ class CascadePredictor:
     ) -> None:
         """Write the cascade; its members stay where they are."""
         facts: Mapping[str, object] = {
-            "local": {"name": local.name, "path": local.path.as_posix(), "digest": local.digest},
-            "cloud": {"name": cloud.name, "path": cloud.path.as_posix(), "digest": cloud.digest},
+            "local": local.to_json(),
+            "cloud": cloud.to_json(),
             "threshold": threshold,
             "harm": harm.to_json(),
             "features": list(FEATURES),

@@ -74,7 +74,7 @@ def _option(
     known: Mapping[str, Estimate],
     prices: Mapping[str, economics.TokenPrice],
 ) -> economics.Option:
-    kind = plan.technique if plan.technique in {"host", "api", "cascade"} else "local"
+    kind = plan.technique if plan.technique in {"host", "api", "cascade", "panel"} else "local"
     return economics.Option(
         name=plan.name,
         kind=kind,
@@ -87,7 +87,7 @@ def _option(
         gpu=getattr(plan.config, "gpu", "h100"),
         tenure=getattr(plan.config, "tenure", "rent"),
         training_seconds=candidate.training.seconds if candidate.training else 0.0,
-        parents=plan.parents if kind == "cascade" else (),
+        parents=plan.parents if kind in {"cascade", "panel"} else (),
         cloud_share=_cloud_share(candidate, known) if kind == "cascade" else None,
     )
 

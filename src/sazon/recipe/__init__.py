@@ -28,7 +28,7 @@ from sazon.evaluate.config import EvaluateConfig
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
-from sazon.recipe.named import unknown_in_evaluate
+from sazon.recipe.named import unanswered, unknown_in_evaluate
 from sazon.report.config import ReportConfig
 
 FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
@@ -337,6 +337,7 @@ def _cross_checks(
                 "technique",
             )
             check(plan, field, parent, "candidate", dict.fromkeys(names))
+            problems += unanswered(document, plans, plan, field, parent)
     trained = [p.name for p in plans if p.stage in {"adapt", "federate"} and not _generates(p)]
     if config.data.task == "generate" and trained:
         problems.append(

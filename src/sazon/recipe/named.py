@@ -1,14 +1,21 @@
-"""Candidates and columns that `evaluate:` names, looked up before anything is trained."""
+"""Names that sections use for one another, looked up before anything is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sazon.core import registry
-from sazon.core.errors import SazonError
+from sazon.core.errors import RecipeError, SazonError
 from sazon.core.located import LocatedDocument
 from sazon.data.config import PARTED_BY
 from sazon.evaluate.config import EvaluateConfig
+
+if TYPE_CHECKING:
+    from sazon.recipe import Plan
+
+COMPOUNDS = ("cascade", "panel")
+"""Techniques whose candidates ask other candidates for every answer."""
 
 
 def unknown_in_evaluate(
@@ -47,3 +54,30 @@ def unknown_in_evaluate(
 def _dotted(path: Sequence[str | int]) -> str:
     """`claims[0]` for ("claims", 0)."""
     return "".join(f"[{part}]" if isinstance(part, int) else part for part in path)
+
+
+def unanswered(
+    document: LocatedDocument, plans: Sequence[Plan], plan: Plan, field: str, parent: str
+) -> list[SazonError]:
+    """An error where a cascade or a panel is to ask a candidate that has answered nothing.
+
+    Args:
+        document: where the names stand.
+        plans: all of the recipe.
+        plan: the candidate made of others.
+        field: its option that names the parent.
+        parent: a candidate it is made of.
+    """
+    if plan.technique not in COMPOUNDS:
+        return []
+    # Only sources of quality say whether there are answers; whatever is trained has them.
+    asked = next((p.config for p in plans if p.name == parent), None)
+    if asked is None or getattr(asked, "answers", True):
+        return []
+    return [
+        RecipeError(
+            f"a {plan.technique} needs answers, and the quality of {parent!r} is only {asked.kind}",
+            where=f"{document.where(('candidates', plan.name, field))} candidates.{plan.name}.{field}",
+            mend="Record its answers (recorded: or live: true), or name another candidate.",
+        )
+    ]
