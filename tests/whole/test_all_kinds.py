@@ -81,7 +81,8 @@ def test_every_kind_of_candidate_is_compared_priced_and_reported(path):
     assert shaken["panel"].drop.value is None  # one of its members cannot be asked again
 
     # The panel pays its members; the pages an expert looks for are filled.
-    costs = dict(zip(outcome.costs.candidates, outcome.costs.totals.mean(axis=0), strict=True))
+    used = sum(outcome.costs.parts[part].mean(axis=0) for part in ("fixed", "use"))
+    costs = dict(zip(outcome.costs.candidates, used, strict=True))
     assert costs["panel"] > costs["frontier"] > 0
     assert any(c.declared and "panel" in c.hypothesis and c.p_raw is not None for c in found.claims)
     assert found.slices
