@@ -274,3 +274,10 @@ def test_impossible_sources_are_refused(options):
     config = registry.load("technique", "api").Config
     with pytest.raises(ValidationError):
         config.model_validate({"provider": "frontier"} | options)
+
+
+@pytest.mark.parametrize(("n", "algorithm"), [(299, "exact"), (300, "net")])
+def test_auto_is_settled_by_the_number_of_calibration_rows(tmp_path, parents, n, algorithm):
+    auto = cascade(tmp_path / "auto", splits(calibration=n), parents, harm=0.08, algorithm="auto")
+    told = cascade(tmp_path / "told", splits(calibration=n), parents, harm=0.08, algorithm=algorithm)
+    assert auto.certificate == told.certificate

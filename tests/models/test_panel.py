@@ -150,3 +150,13 @@ def test_a_damaged_panel_is_refused(tmp_path):
     path.write_text(path.read_text("utf-8").replace('"average"', '"guess"'), "utf-8")
     with pytest.raises(IntegrityError, match="panel"):
         load_folder(folder)
+
+
+@pytest.mark.parametrize(("voters", "right"), [(3, 0.784), (5, 0.83692)])
+def test_independent_voters_reach_condorcets_figure(voters, right):
+    """Each right on 70 %: all patterns of right and wrong, weighted by their chance."""
+    patterns = [[(i >> j) & 1 for j in range(voters)] for i in range(2**voters)]
+    members = [Says(["a" if row[j] else "b" for row in patterns]) for j in range(voters)]
+    chances = [0.7 ** sum(row) * 0.3 ** (voters - sum(row)) for row in patterns]
+    found = vote(*members).labels
+    assert sum(c for c, label in zip(chances, found, strict=True) if label == "a") == pytest.approx(right)

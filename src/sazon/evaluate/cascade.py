@@ -30,6 +30,9 @@ ALGORITHMS = {
 THRESHOLDS = 101
 """Thresholds the net certificate tries: percentiles of trust on other rows."""
 
+ENOUGH_FOR_NET = 300
+"""Calibration rows from which the net certificate keeps more local than the exact one."""
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -44,9 +47,15 @@ class CascadeConfig(Config):
     """Share of requests allowed to be answered wrongly that the other would have answered rightly."""
     confidence: float = Field(default=0.9, gt=0, lt=1)
     """Confidence of the certificate."""
-    algorithm: Literal["exact", "net"] = "exact"
+    algorithm: Literal["exact", "net", "auto"] = "exact"
     """`exact` bounds the harm alone (exact binomial); `net` bounds harm less the errors local avoids,
-    which keeps more local from some 300 calibration rows on (betting)."""
+    which keeps more local from some 300 calibration rows on (betting); `auto` is `net` from 300 on."""
+
+    def settled(self, rows: int) -> CascadeConfig:
+        """The same with the algorithm that `auto` means for so many calibration rows."""
+        if self.algorithm != "auto":
+            return self
+        return self.model_copy(update={"algorithm": "net" if rows >= ENOUGH_FOR_NET else "exact"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +144,10 @@ class Cascade:
             )
         harm = logistic.fit(features[known], seen.harm[known].astype(np.float64))
         job.emit(Event(stage=f"evaluate.{job.name}", message="certifying", done=1, total=2))
-        judged = Both.ask(local, cloud, one_of_each_group(calibration, job.rng))
+        rows = one_of_each_group(calibration, job.rng)
+        # Settled by the number of rows alone, before anything is seen of them.
+        config = config.settled(len(rows))
+        judged = Both.ask(local, cloud, rows)
         certified = _certify(config, trust_of(seen.near, harm), trust_of(judged.near, harm), judged, job)
         members = [member(candidate, job.directory) for candidate in (near, far)]
         CascadePredictor.save(
