@@ -63,7 +63,8 @@ def test_energy_is_assumed_and_its_range_widens_per_right_answer():
     told = expense(ONE, graded(timings=Timings(batch_seconds=10.0, batch_rows=N)), level=0.95)
     answer, right = told["energy_per_1000_answers"], told["energy_per_1000_correct"]
     assert answer.kind == right.kind == "assumed"
-    assert answer.value == pytest.approx(assumed_energy(100.0, device="cpu").value)
+    assert answer.unit == "J/1000 answers"
+    assert answer.value == pytest.approx(3.6e6 * assumed_energy(100.0, device="cpu").value)
     assert right.value == pytest.approx(answer.value / 0.75)
     assert right.high / right.low > answer.high / answer.low
 

@@ -23,7 +23,7 @@ models:
   tiny: {source: "path:base"}
 candidates:
   tuned: {technique: finetune, base: tiny, method: full, epochs: 14, rate: 0.003, batch_size: 16}
-evaluate: {draws: 200}
+evaluate: {draws: 200, scorers: [token_f1]}
 economics: {worlds: 200}
 """
 
@@ -47,6 +47,7 @@ def test_free_text_is_learnt_and_scored_to_the_letter(place):
     accuracy = outcome.evaluation.estimates["tuned"]["accuracy"]
     assert accuracy.value > 0.9
     assert accuracy.n == outcome.evaluation.n
+    assert accuracy.value <= outcome.evaluation.estimates["tuned"]["token_f1"].value <= 1
 
 
 def test_what_cannot_write_is_refused_before_any_work():

@@ -22,6 +22,7 @@ from sazon.evaluate.claims import Contest, ledger
 from sazon.evaluate.config import EvaluateConfig
 from sazon.evaluate.declared import declared_claims
 from sazon.evaluate.expense import expense
+from sazon.evaluate.further import further_scores
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.leakage import leakage
 from sazon.evaluate.panel import beside_members
@@ -82,6 +83,7 @@ def compare(
     for name, one in graded.items():
         currency = (currencies or {}).get(name, "")
         estimates[name] |= expense(by_name[name], one, currency=currency, level=config.level)
+        estimates[name] |= further_scores(config.scorers, one, test, level=config.level)
         estimates[name] |= beside_members(by_name[name], graded, level=config.level)
     estimates = {name: estimates[name] for name in by_name}
     declared = config.reference is not None

@@ -82,6 +82,10 @@ class EvaluateConfig(Config):
     """Fields whose groups should be served alike: the gap between best and worst, with a test."""
     robustness: RobustnessConfig = Field(default_factory=RobustnessConfig)
     """Accuracy on texts changed in ways that leave their meaning alone."""
+    scorers: list[str] = Field(default_factory=list)
+    """Scores shown beside accuracy, which stays whether the answer is the target to the letter:
+    `normalised_exact` (but for case and space), `token_f1` (words in common), or one of your own,
+    declared as an entry point of the group `sazon.scorer`."""
     worst: int = Field(default=10, ge=0, le=1000)
     """How many of the most confidently wrong answers are listed."""
     latency: LatencyConfig = Field(default_factory=LatencyConfig)

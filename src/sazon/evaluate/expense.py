@@ -8,7 +8,7 @@ import numpy as np
 
 from sazon.core.types import Candidate, Estimate, Floats
 from sazon.evaluate.graded import Graded
-from sazon.models.power import assumed_energy
+from sazon.models.power import JOULES_PER_KWH, assumed_energy
 from sazon.stats import clusters, quantiles
 from sazon.stats.ratios import cost_per_hit
 
@@ -73,24 +73,30 @@ def _energy(candidate: Candidate, one: Graded, level: float) -> dict[str, Estima
         return {}
     seconds = 1000 * timings.batch_seconds / timings.batch_rows
     device = candidate.training.device if candidate.training else "cpu"
-    energy = replace(
-        assumed_energy(seconds, device=device), unit=f"kWh/{ANSWERS}", level=level, n=timings.batch_rows
-    )
+    energy = _joules(assumed_energy(seconds, device=device), level=level, n=timings.batch_rows)
     right = clusters.share(one.right & one.answered, one.clustering, level=level)
-    each = Estimate.none("no answer is right", unit=f"kWh/{CORRECT}", n=right.n)
+    each = Estimate.none("no answer is right", unit=f"J/{CORRECT}", n=right.n)
     if energy.value is not None and energy.low is not None and energy.high is not None and right.value:
         each = Estimate(
             value=energy.value / right.value,
             low=energy.low / right.high if right.high else None,
             high=energy.high / right.low if right.low else None,
             level=level,
-            unit=f"kWh/{CORRECT}",
+            unit=f"J/{CORRECT}",
             method="assumed energy of an answer over the share of right ones, their ranges combined",
             n=right.n,
             clusters=right.clusters,
             kind="assumed",
         )
     return {"energy_per_1000_answers": energy, "energy_per_1000_correct": each}
+
+
+def _joules(energy: Estimate, *, level: float, n: int) -> Estimate:
+    """In joules, since in kWh a thousand answers of a small model have five zeros before the first digit."""
+    value, low, high = (
+        None if x is None else x * JOULES_PER_KWH for x in (energy.value, energy.low, energy.high)
+    )
+    return replace(energy, value=value, low=low, high=high, unit=f"J/{ANSWERS}", level=level, n=n)
 
 
 def _at_once(one: Graded, level: float) -> dict[str, Estimate]:

@@ -41,7 +41,12 @@ def unknown_in_evaluate(
         named.append(("candidate", evaluate.reference, ("reference",)))
     for field in ("slices", "fairness"):
         named += [("column", column, (field, i)) for i, column in enumerate(getattr(evaluate, field))]
-    known = {"candidate": list(candidates), "column": [*PARTED_BY, *kept]}
+    named += [("scorer", scorer, ("scorers", i)) for i, scorer in enumerate(evaluate.scorers)]
+    known = {
+        "candidate": list(candidates),
+        "column": [*PARTED_BY, *kept],
+        "scorer": registry.names("scorer"),
+    }
     return [
         registry.unknown(
             kind, name, known[kind], where=f"{document.where(('evaluate', *path))} evaluate.{_dotted(path)}"
