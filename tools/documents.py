@@ -102,6 +102,8 @@ def masked(output: str) -> str:
     """
     text = _VERDICTS.sub("VERDICT", output)
     text = re.sub(r"runs/[\w./-]+", "PATH", text)
+    # A busy machine expects minutes where a quiet one expects seconds.
+    text = re.sub(r"\b(?:seconds|minutes|segundos|minutos)\b", "TIME", text)
     text = re.sub(r"[-−]?\d+(?:[.,]\d+)*|(?<= )–(?=\s)", "#", text)
     return " ".join(text.split())
 

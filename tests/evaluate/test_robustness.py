@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sazon.core.seams import Capabilities
 from sazon.core.types import Answers, Dataset, Example
 from sazon.evaluate.perturb import PERTURBATIONS, perturb
-from sazon.evaluate.robustness import robustness
+from sazon.evaluate.robustness import try_changes
 
 
 @given(st.text(max_size=60), st.sampled_from(PERTURBATIONS), st.integers(0, 5))
@@ -54,7 +54,7 @@ def rows(texts):
 
 def test_the_drop_is_before_less_after_on_rows_that_change():
     test = rows([f"message {chr(97 + i % 26)}" for i in range(50)] + ["123"] * 10)
-    found = robustness(
+    found = try_changes(
         {"it": ByCase()},
         test,
         ["upper_case", "no_accents"],
@@ -82,12 +82,12 @@ def test_all_candidates_see_the_same_texts():
 
     test = rows([f"message number {i}" for i in range(100)])
     predictors = {name: Keeps(name) for name in seen}
-    robustness(predictors, test, ["typos", "noise"], rows=30, level=0.95, rng=np.random.default_rng(0))
+    try_changes(predictors, test, ["typos", "noise"], rows=30, level=0.95, rng=np.random.default_rng(0))
     assert seen["one"] == seen["other"]
     assert len(seen["one"][0]) == 30
 
 
 @pytest.mark.parametrize("changes", [[], ["typos"]])
 def test_nothing_to_ask_is_no_row(changes):
-    found = robustness({}, rows(["a"]), changes, rows=20, level=0.95, rng=np.random.default_rng(0))
+    found = try_changes({}, rows(["a"]), changes, rows=20, level=0.95, rng=np.random.default_rng(0))
     assert found == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sazon.stats.clusters import Clustering, cr1_standard_error, design_effect, mean, share
+from sazon.stats.clusters import Clustering, cr1_standard_error, design_effect, mean, share, t_quantile
 
 
 def clustering(groups: int, each: int) -> Clustering:
@@ -84,3 +84,31 @@ def test_coverage_with_correlated_rows(groups, least):
         naive += plain.low <= 0.85 <= plain.high
     assert inside / worlds >= least
     assert naive / worlds < 0.8
+
+
+@pytest.mark.parametrize("clusters", [10, 20])
+def test_means_of_few_clusters_are_covered_where_the_t_interval_is_too_narrow(clusters):
+    """Skewed cluster effects (exponential), ten rows each; nominal 95 %."""
+    rng, worlds, inside, plain = np.random.default_rng(0), 300, 0, 0
+    clustering = Clustering(codes=np.repeat(np.arange(clusters), 10), count=clusters)
+    for _ in range(worlds):
+        values = np.repeat(rng.exponential(size=clusters), 10) + rng.normal(scale=0.5, size=10 * clusters)
+        found = mean(values, clustering)
+        inside += found.low <= 1.0 <= found.high
+        half = t_quantile(0.95, clustering) * cr1_standard_error(values, clustering)
+        plain += abs(values.mean() - 1.0) <= half
+    assert "bootstrap-t" in found.method
+    assert inside / worlds >= 0.9
+    assert inside > plain
+
+
+def test_the_bootstrap_t_needs_no_chance_and_follows_the_unit():
+    rng = np.random.default_rng(1)
+    clustering = Clustering(codes=np.repeat(np.arange(15), 4), count=15)
+    values = rng.exponential(size=60)
+    one, again, moved = mean(values, clustering), mean(values, clustering), mean(3 * values + 7, clustering)
+    assert one == again
+    assert moved.low == pytest.approx(3 * one.low + 7)
+    assert moved.high == pytest.approx(3 * one.high + 7)
+    few = Clustering(codes=np.repeat(np.arange(9), 4), count=9)
+    assert "CR1" in mean(values[:36], few).method

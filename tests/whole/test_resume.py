@@ -15,7 +15,10 @@ import pytest
 import sazon
 from sazon.core import digest
 
-TIMED = {"latency_p50_s", "latency_p95_s", "throughput_per_s"}
+TIMED = {
+    *("latency_p50_s", "latency_p95_s", "latency_p99_s", "throughput_per_s"),
+    *("energy_per_1000_answers", "energy_per_1000_correct"),
+}
 
 
 def lines(path: Path) -> list[dict]:

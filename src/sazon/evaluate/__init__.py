@@ -2,7 +2,7 @@
 
 sheet      = answer(candidate, test, directory=…)
 scores     = score({name: sheet}, test)
-shaken     = robustness(predictors, test, changes, …)
+shaken     = try_changes(predictors, test, changes, …)
 evaluation = compare(config, candidates, sheets, scores, test, rng=…)
 quality    = draw(config, candidates, sheets, test, draws=…, rng=…)
 """
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sazon.evaluate.comparison import compare
     from sazon.evaluate.quality import draw
-    from sazon.evaluate.robustness import robustness
+    from sazon.evaluate.robustness import try_changes
     from sazon.evaluate.scores import read_scores, score, write_scores
     from sazon.evaluate.sheets import AnswerSheet, answer
 
-__all__ = ["AnswerSheet", "answer", "compare", "draw", "read_scores", "robustness", "score", "write_scores"]
+__all__ = ["AnswerSheet", "answer", "compare", "draw", "read_scores", "score", "try_changes", "write_scores"]
 
 _WHERE = {
     "AnswerSheet": "sheets",
@@ -27,7 +27,7 @@ _WHERE = {
     "compare": "comparison",
     "draw": "quality",
     "read_scores": "scores",
-    "robustness": "robustness",
+    "try_changes": "robustness",
     "score": "scores",
     "write_scores": "scores",
 }

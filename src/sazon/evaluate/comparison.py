@@ -61,7 +61,7 @@ def compare(
         test: the rows answered.
         rng: the stream of the bootstraps.
         seen: texts that candidates learnt from or chose on, to look for them in the test set.
-        shaken: what `robustness` found.
+        shaken: what `try_changes` found.
         currencies: candidate → currency of the money its answers cost.
 
     Raises:

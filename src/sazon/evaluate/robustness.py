@@ -15,7 +15,7 @@ from sazon.stats.clusters import Clustering
 from sazon.stats.paired import Pair
 
 
-def robustness(
+def try_changes(
     predictors: Mapping[str, Predictor],
     test: Dataset,
     changes: Sequence[Perturbation],

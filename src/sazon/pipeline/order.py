@@ -341,7 +341,7 @@ def _shake(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Robustnes
     if not config.robustness.changes:
         return ()
     loaded = {c.name: models.load(c) for c in candidates if c.artifact is not None}
-    return evaluate.robustness(
+    return evaluate.try_changes(
         loaded,
         kitchen.splits.test,
         config.robustness.changes,

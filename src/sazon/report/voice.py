@@ -21,6 +21,7 @@ _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _MONTH_ONLY = re.compile(r"(\d{4})-(\d{2})")
 _NUMBER = re.compile(r"[\d,]*\d(\.\d+)?")
 _PATTERNS = (
+    (re.compile(r"cluster bootstrap-t; only (?P<clusters>\d+) clusters"), "pattern.bootstrap_t"),
     (
         re.compile(
             r"(?P<callers>\d+) asking one by one, answered one at a time, on this machine, timed once"
