@@ -407,48 +407,6 @@ def test_a_smaller_student_learns_from_the_teacher_alone(tmp_path, base, data, w
     assert exact(models.load(made), data) > 0.8
 
 
-def log_of(path: Path, rows) -> Path:
-    """What a provider answered, in the OpenAI shape, a line a row."""
-    lines = [
-        {
-            "request": {"messages": [{"role": "user", "content": row.input}]},
-            "response": {"choices": [{"message": {"role": "assistant", "content": row.target}}]},
-        }
-        for row in rows
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    return path
-
-
-def test_a_causal_student_learns_the_answers_of_a_log_alone(tmp_path, base, data):
-    """With gold 0 and rows that are all wrong, what is right comes from the log."""
-    wrong = replace(
-        data, fit=replace(data.fit, examples=tuple(replace(row, target="B") for row in data.fit.examples))
-    )
-    log_of(tmp_path / "log.jsonl", data.fit.examples)
-    directory = tmp_path / "it"
-    directory.mkdir()
-    job = Job(name="it", directory=directory, cache=tmp_path, rng=np.random.default_rng(0), root=tmp_path)
-    config = DistillConfig(
-        recorded="log.jsonl",
-        allowed_by="contract §4",
-        student="causal",
-        base="tiny",
-        gold=0.0,
-        epochs=14,
-        rate=3e-3,
-        batch_size=16,
-    )
-
-    made = Distill().adapt(config, base=base, data=wrong, parents={}, job=job)
-
-    assert made.technique == "distill"
-    assert made.facts["recorded_texts"] == len({(e.input, e.target) for e in data.fit.examples})
-    assert made.facts["refit"] is False
-    assert "contract §4" in " ".join(n.words("en") for n in made.notes)
-    assert exact(models.load(made), data) > 0.9
-
-
 def test_a_static_student_does_not_write(tmp_path, data, writer):
     job = Job(name="student", directory=tmp_path, cache=tmp_path, rng=np.random.default_rng(0))
     with pytest.raises(RecipeError, match="cannot write text"):

@@ -12,12 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sazon import models
+from sazon.adapt.distill import Distill
+from sazon.adapt.distill.config import DistillConfig
 from sazon.adapt.distill.recorded import asked_text, read_answers, read_response, read_rows
 from sazon.adapt.distill.tokens import label_shares
 from sazon.core import digest
 from sazon.core.errors import DataError
+from sazon.core.seams import Job
 from sazon.data.plain import plain
 from sazon.models.recorded import recording_key
+from sazon.testing.tiny_causal import letters_task, tiny_causal
 
 LABELS = ("card", "close_account", "refund")
 
@@ -204,3 +208,33 @@ def test_any_json_is_read_or_counted_never_a_crash(odd, logprobs):
 
     for found in (shares, more):
         assert found is None or found.sum() == pytest.approx(1)
+
+
+def test_a_causal_student_learns_the_answers_of_a_log_alone(tmp_path):
+    """With gold 0 and rows that are all wrong, what is right comes from the log."""
+    base, task = tiny_causal(tmp_path / "base"), letters_task()
+    _write(tmp_path / "log.jsonl", [_line(row.input, row.target) for row in task.fit.examples])
+    wrong = tuple(replace(row, target="B") for row in task.fit.examples)
+    directory = tmp_path / "it"
+    directory.mkdir()
+    job = Job(name="it", directory=directory, cache=tmp_path, rng=np.random.default_rng(0), root=tmp_path)
+    config = DistillConfig(
+        recorded="log.jsonl",
+        allowed_by="contract §4",
+        student="causal",
+        base="tiny",
+        gold=0.0,
+        epochs=14,
+        rate=3e-3,
+        batch_size=16,
+    )
+    data = replace(task, fit=replace(task.fit, examples=wrong))
+
+    made = Distill().adapt(config, base=base, data=data, parents={}, job=job)
+
+    assert made.technique == "distill"
+    assert made.facts["recorded_texts"] == len({(e.input, e.target) for e in task.fit.examples})
+    assert made.facts["refit"] is False
+    assert "contract §4" in " ".join(n.words("en") for n in made.notes)
+    answers = models.load(made).predict(task.validation.inputs).labels
+    assert np.mean([a == b for a, b in zip(answers, task.validation.targets, strict=True)]) > 0.9

@@ -18,7 +18,7 @@ from sazon.economics.capacity import (
     replica_of,
 )
 from sazon.economics.capacity.architecture import Experts
-from sazon.economics.capacity.queueing import TAIL, erlang_c, largest_load, tail_wait
+from sazon.stats.queues import TAIL, erlang_c, largest_load, tail_wait
 
 MODELS = st.sampled_from(["llama-3.1-8b", "llama-3.3-70b", "mixtral-8x7b", "llama-4-scout", "gpt-oss-120b"])
 GPUS = st.sampled_from(["h100", "h200", "a100", "l40s"])

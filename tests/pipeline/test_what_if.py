@@ -114,3 +114,18 @@ def test_the_command_prints_a_line_a_change(run):
 def test_a_sweep_is_as_many_changes_as_values(values):
     assert spread_out([f"demand.x={', '.join(values)}"]) == [f"demand.x={v}" for v in values]
     assert spread_out(["x={p10: 1, p90: 2},3"]) == ["x={p10: 1, p90: 2}", "x=3"]
+
+
+def test_costs_of_an_error_by_class_leave_the_share_of_right_answers_alone(made, tmp_path):
+    """With every class at weight 1 the money is that of no weights, right answers included."""
+    plain, weighed = (
+        pipeline.run(
+            made / "recipe.yaml", out=tmp_path / name, offline=True, until="economics", overrides=overrides
+        ).costs.summary["frontier"]
+        for name, overrides in (
+            ("plain", []),
+            ("weighed", ["economics.error_costs={hours: 1.0, refund: 1.0}"]),
+        )
+    )
+    for quantity in ("total", "per_1000_correct"):
+        assert weighed[quantity].value == pytest.approx(plain[quantity].value, rel=1e-6)

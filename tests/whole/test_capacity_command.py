@@ -86,7 +86,7 @@ def test_a_model_of_ones_own_is_told_by_its_config(tmp_path):
         ([*NAMED, "--requests-per-second", "-1"], "requests per s = -1"),
         ([*NAMED, "--itl-ms", "5"], "5 ms per token (attainable: 10"),
         ([*NAMED, "--ttft-ms", "20"], "20 ms to the first token (attainable:"),
-        ([*NAMED, "--precision", "int4"], "Choose from fp4, fp8, bf16"),
+        ([*NAMED, "--precision", "int4"], "h100 has no int4. It has fp8, bf16"),
         ([*NAMED, "--parameters", "7e9"], "--parameters belongs to --config"),
         ([*NAMED, "--lang", "fr"], "no words in 'fr'"),
         (["--model", "llama-3.1-405b", "--gpu", "rtx4090"], "It would take 20 of them"),

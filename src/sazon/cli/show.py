@@ -99,7 +99,7 @@ def variants(found: Sequence[Variant], *, language: Language, as_json: bool) -> 
         middle = {name: of[name]["total"].value or math.inf for name in variant.costs.candidates}
         said = variant.change or words["as_is"]
         for name in sorted(middle, key=lambda name: middle[name]):
-            total = f"{_rounded(middle[name], language)} ({_range(of[name]['total'], language)})"
+            total = f"{three_figures(middle[name], language)} ({_range(of[name]['total'], language)})"
             table.add_row(said, name, total, _share(of[name]["p_cheapest"], language, interval=False))
             said = ""
     console = Console()
@@ -184,21 +184,21 @@ def _share(estimate: Estimate | None, language: Language, *, interval: bool = Tr
 def _money(estimate: Estimate | None, language: Language) -> str:
     if estimate is None or estimate.value is None:
         return "–"
-    return _rounded(estimate.value, language)
+    return three_figures(estimate.value, language)
 
 
 def _range(estimate: Estimate | None, language: Language) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return "–"
-    return f"{_rounded(estimate.low, language)}–{_rounded(estimate.high, language)}"
+    return f"{three_figures(estimate.low, language)}–{three_figures(estimate.high, language)}"
 
 
-def _rounded(amount: float, language: Language) -> str:
-    """Three significant digits: a simulated amount says no more."""
+def three_figures(amount: float, language: Language, *, decimals: int = 2) -> str:
+    """Three significant digits, at most so many decimals: what is simulated says no more."""
     if amount == 0:
         return "0"
     digits = 2 - math.floor(math.log10(abs(amount)))
-    return number(round(amount, digits), language, digits=min(2, max(0, digits)))
+    return number(round(amount, digits), language, digits=min(decimals, max(0, digits)))
 
 
 def _shown(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sazon.cli.show import three_figures
 from sazon.core.errors import RecipeError
 from sazon.core.types import Estimate
 from sazon.core.words import LANGUAGES, Language, number, say
@@ -19,13 +20,10 @@ if TYPE_CHECKING:
 
 BAR = 32
 """Characters of the longest bar."""
-PRECISIONS = ("fp4", "fp8", "bf16")
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def found(
-    *, model: str | None, config: Path | None, parameters: float | None, precision: str | None, **asked: Any
-) -> Capacity:
+def found(*, model: str | None, config: Path | None, parameters: float | None, **asked: Any) -> Capacity:
     """The sizing of a model that is named or told by its config.json.
 
     Raises:
@@ -33,8 +31,6 @@ def found(
     """
     from sazon import economics
 
-    if precision not in (None, *PRECISIONS):
-        raise RecipeError(f"unknown precision {precision!r}", mend=f"Choose from {', '.join(PRECISIONS)}.")
     if parameters is not None and config is None:
         raise RecipeError("--parameters belongs to --config", mend="The catalogue's models have theirs.")
     if model is not None and config is None:
@@ -45,7 +41,7 @@ def found(
         raise RecipeError(
             "a model is named or described", mend="Give --model NAME or --config FILE, one of the two."
         )
-    return economics.estimate_capacity(which, precision=precision, **asked)  # type: ignore[arg-type]
+    return economics.estimate_capacity(which, **asked)
 
 
 def show(
@@ -220,11 +216,7 @@ def _as_data(found: Capacity, stack: str) -> dict[str, Any]:
 
 
 def _figures(value: float, language: Language) -> str:
-    """Three figures: the model says no more."""
-    if value == 0:
-        return "0"
-    digits = 2 - math.floor(math.log10(abs(value)))
-    return number(round(value, digits), language, digits=max(0, min(digits, 4)) if value < 100 else 0)
+    return three_figures(value, language, decimals=4)
 
 
 def _exact(value: float, language: Language) -> str:

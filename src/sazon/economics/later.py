@@ -11,8 +11,8 @@ from sazon.core.types import Estimate, Floats, Waiting
 from sazon.economics.cashflow import DAYS_PER_MONTH, Flows, Market, flows_of, load_of
 from sazon.economics.config import EconomicsConfig
 from sazon.economics.options import EVERYBODY, OWN, Option
-from sazon.economics.real_option import Whole, fit_rule, fit_threshold, gain_at
 from sazon.economics.worlds import Block
+from sazon.stats.optimal_stopping import Whole, fit_rule, fit_threshold, gain_at
 
 MOST_DATES = 12
 MOST_WORLDS = 4000

@@ -30,7 +30,6 @@ def simulate(
     options: Sequence[Option],
     quality: QualityDraws,
     *,
-    error_rate_metric: str = "accuracy",
     rng: np.random.Generator,
 ) -> Costs:
     """Simulate the discounted cost of each option over the horizon in each world.
@@ -42,9 +41,8 @@ def simulate(
     Args:
         config: horizon, demand and prices.
         options: one for each candidate of `quality`; members of cascades may be further ones.
-        quality: draws, shape (worlds, candidates, metrics).
-        error_rate_metric: share of right answers; with `error_costs` the metric
-            `weighted_error` (mean cost weight of an answer's error) is used for the errors.
+        quality: draws, shape (worlds, candidates, metrics); with `error_costs` the errors are those of the
+            metric `weighted_error` (mean cost weight of an answer's error).
         rng: stream for the worlds.
 
     Returns:
@@ -57,7 +55,7 @@ def simulate(
     missing = [c for c in quality.candidates if c not in held]
     if missing:
         raise RecipeError(f"no option for {', '.join(missing)}", where="economics")
-    right = quality.of(error_rate_metric)
+    right = quality.of("accuracy")
     wrong = _error_rate(config, quality, right)
     worlds = Worlds(quality.values.shape[0], seed=integer(rng), correlations=config.correlations)
     hazards = draw_hazards(

@@ -12,13 +12,10 @@ from sazon.core.events import Emit, silent
 from sazon.core.run import Run
 from sazon.evaluate.judge import Verdicts, prompt_of, to_judge
 from sazon.pipeline.answering import answers_of
-from sazon.pipeline.kitchen import Kitchen, prepare, run_directory
-from sazon.pipeline.live import Asking, price_for, refuse_private, with_recordings
-from sazon.pipeline.making import make_all, plans_wanted
-from sazon.pipeline.surroundings import cache_folder
-from sazon.pipeline.suspects import look_for_suspects
+from sazon.pipeline.kitchen import Kitchen, run_directory
+from sazon.pipeline.live import Asking, price_for, recording_file, refuse_private
+from sazon.pipeline.making import made
 from sazon.recipe import Recipe
-from sazon.recipe.write import task_name
 
 JUDGE = "evaluate.judge"
 """What `--record` calls it."""
@@ -40,10 +37,8 @@ def prepare_judge(wanted: Recipe, *, out: Path | None, offline: bool = False, em
     if wanted.config.evaluate.judge is None:
         raise RecipeError("the recipe has no judge", where="--record", mend="Write evaluate.judge.")
     with Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened:
-        kitchen, _ = prepare(wanted, opened, offline=offline)
-        kitchen = with_recordings(kitchen, plans_wanted(wanted, None))
-        kitchen, _ = look_for_suspects(kitchen)
-        asking = asking_judge(kitchen, answers_of(kitchen, make_all(kitchen)))
+        kitchen, candidates = made(wanted, opened, offline=offline)
+        asking = asking_judge(kitchen, answers_of(kitchen, candidates))
     refuse_private(asking)
     return asking
 
@@ -54,14 +49,13 @@ def asking_judge(kitchen: Kitchen, sheets: Mapping[str, evaluate.AnswerSheet]) -
     config = wanted.config.evaluate.judge
     assert config is not None  # noqa: S101 - callers ask only where there is one
     to, prompt = wanted.config.providers[config.provider], prompt_of(config)
-    held = digest.of_text(to.base_url, to.model, prompt.digest)[:16]
     return Asking(
         name=JUDGE,
         options=config,
         to=to,
         prompt=prompt,
         rows=to_judge(sheets.values(), kitchen.splits.test),
-        path=cache_folder() / "recordings" / f"{task_name(Path(to.model))}-{held}.jsonl",
+        path=recording_file(to, prompt),
         price=price_for(to, where=config.provider),
     )
 

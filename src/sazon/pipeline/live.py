@@ -294,17 +294,21 @@ def asking_of(wanted: Recipe, splits: Splits, plan: Plan) -> Asking:
         )
     to, prompt = wanted.config.providers[plan.config.provider], _prompt(wanted, splits, plan)
     named = plan.config.recorded
-    held = digest.of_text(to.base_url, to.model, prompt.digest)[:16]
-    cached = cache_folder() / "recordings" / f"{task_name(Path(to.model))}-{held}.jsonl"
     return Asking(
         name=plan.name,
         options=plan.config,
         to=to,
         prompt=prompt,
         rows=_rows(wanted, splits, plan.name),
-        path=wanted.root / named if named else cached,
+        path=wanted.root / named if named else recording_file(to, prompt),
         price=price_for(to, where=plan.config.provider),
     )
+
+
+def recording_file(to: ProviderConfig, prompt: Prompt) -> Path:
+    """Where answers to a prompt are kept that the recipe names no file for."""
+    held = digest.of_text(to.base_url, to.model, prompt.digest)[:16]
+    return cache_folder() / "recordings" / f"{task_name(Path(to.model))}-{held}.jsonl"
 
 
 def price_for(to: ProviderConfig, *, where: str) -> Price | None:

@@ -10,10 +10,25 @@ from sazon import evaluate
 from sazon.adapt import unknown
 from sazon.core import __version__, digest, files, registry
 from sazon.core.errors import RecipeError
+from sazon.core.run import Run
 from sazon.core.seams import Base, Job
 from sazon.core.types import Candidate, TrainingData
-from sazon.pipeline.kitchen import Kitchen
+from sazon.pipeline.kitchen import Kitchen, prepare
+from sazon.pipeline.live import with_recordings
+from sazon.pipeline.suspects import look_for_suspects
 from sazon.recipe import Plan, Recipe
+
+
+def made(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, tuple[Candidate, ...]]:
+    """A run up to its candidates, what is there already read back; nothing is sent.
+
+    Raises:
+        SazonError: the recipe, the data or the environment does not allow it.
+    """
+    kitchen, _ = prepare(wanted, opened, offline=offline)
+    kitchen = with_recordings(kitchen, plans_wanted(wanted, None))
+    kitchen, _ = look_for_suspects(kitchen)
+    return kitchen, make_all(kitchen)
 
 
 def make_all(kitchen: Kitchen, only: str | None = None) -> tuple[Candidate, ...]:

@@ -133,8 +133,7 @@ def _economics(kitchen: Kitchen, options: Sequence[economics.Option], quality: Q
 
     def work(folder: Path) -> None:
         rng = kitchen.run.rng("economics.worlds")
-        metric = "weighted_error" if config.error_costs else "accuracy"
-        costs = economics.simulate(config, options, quality, error_rate_metric=metric, rng=rng)
+        costs = economics.simulate(config, options, quality, rng=rng)
         files.write_costs(costs, folder)
 
     inputs = {

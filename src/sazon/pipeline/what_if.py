@@ -12,11 +12,9 @@ from sazon.core.events import Emit, silent
 from sazon.core.run import Run
 from sazon.core.types import Costs
 from sazon.pipeline.comparing import evaluate_and_option
-from sazon.pipeline.kitchen import prepare, run_directory
-from sazon.pipeline.live import with_recordings
-from sazon.pipeline.making import make_all, plans_wanted
+from sazon.pipeline.kitchen import run_directory
+from sazon.pipeline.making import made
 from sazon.pipeline.options import with_tokens
-from sazon.pipeline.suspects import look_for_suspects
 from sazon.recipe import Recipe
 
 
@@ -55,17 +53,12 @@ def what_if(
     """
     recipes = [(change, _changed(wanted, change)) for change in spread_out(changes)]
     with Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened:
-        kitchen, _ = prepare(wanted, opened, offline=offline)
-        kitchen = with_recordings(kitchen, plans_wanted(wanted, None))
-        kitchen, _ = look_for_suspects(kitchen)
-        _, quality, options = evaluate_and_option(kitchen, make_all(kitchen))
+        kitchen, candidates = made(wanted, opened, offline=offline)
+        _, quality, options = evaluate_and_option(kitchen, candidates)
         variants = []
         for change, changed in [("", wanted), *recipes]:
             config = with_tokens(changed.config.economics, kitchen.splits.test)
-            metric = "weighted_error" if config.error_costs else "accuracy"
-            costs = economics.simulate(
-                config, options, quality, error_rate_metric=metric, rng=opened.rng("economics.worlds")
-            )
+            costs = economics.simulate(config, options, quality, rng=opened.rng("economics.worlds"))
             variants.append(Variant(change=change, costs=costs))
     return variants
 

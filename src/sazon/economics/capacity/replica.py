@@ -14,7 +14,7 @@ from sazon.core.errors import RecipeError
 from sazon.core.types import Floats
 from sazon.economics.capacity.architecture import CACHE_BYTES, Architecture, Gpu, Precision
 from sazon.economics.capacity.constants import FITTED, Constants
-from sazon.economics.capacity.queueing import largest_load
+from sazon.stats.queues import largest_load
 
 TENSOR_PARALLEL = (1, 2, 4, 8)
 MAX_BATCH = 4096.0
@@ -167,7 +167,7 @@ def replica_of(
     gpu: Gpu,
     gpus: int,
     *,
-    precision: Precision | None = None,
+    precision: str | None = None,
     constants: Constants = FITTED,
 ) -> Replica:
     """A model on GPUs; FP8 where the GPU has it.
@@ -175,9 +175,9 @@ def replica_of(
     Raises:
         RecipeError: the GPU lacks the precision.
     """
-    chosen = precision or gpu.finest
-    if chosen not in gpu.flops:
-        raise RecipeError(f"{gpu.name} has no {chosen}", mend=f"It has {', '.join(gpu.flops)}.")
+    chosen = next((p for p in gpu.flops if p == (precision or gpu.finest)), None)
+    if chosen is None:
+        raise RecipeError(f"{gpu.name} has no {precision}", mend=f"It has {', '.join(gpu.flops)}.")
     return Replica(model=model, gpu=gpu, gpus=gpus, precision=chosen, constants=constants)
 
 

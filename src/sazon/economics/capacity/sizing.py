@@ -14,7 +14,6 @@ from sazon.core.types import Estimate, Floats
 from sazon.economics.capacity.architecture import (
     Architecture,
     Gpu,
-    Precision,
     architecture_named,
     gpu_named,
 )
@@ -26,9 +25,9 @@ from sazon.economics.capacity.constants import (
     constants_for,
     positive,
 )
-from sazon.economics.capacity.queueing import tail_wait
 from sazon.economics.capacity.refusals import too_large, too_slow
 from sazon.economics.capacity.replica import Replica, cuts, replica_of
+from sazon.stats.queues import tail_wait
 
 Z80 = 1.2815515655446004
 
@@ -89,7 +88,7 @@ def estimate_capacity(
     ttft_s: float = 2.0,
     spares: int = 1,
     gpus: int | None = None,
-    precision: Precision | None = None,
+    precision: str | None = None,
     stack: str = OTHER_STACK,
     measured: Path | None = None,
 ) -> Capacity:
@@ -152,7 +151,7 @@ def estimate_capacity(
 
 
 def _candidates(
-    model: Architecture, gpu: Gpu, gpus: int | None, precision: Precision | None, constants: Constants
+    model: Architecture, gpu: Gpu, gpus: int | None, precision: str | None, constants: Constants
 ) -> list[Replica]:
     known = cuts(model)
     if gpus is not None and gpus not in known:

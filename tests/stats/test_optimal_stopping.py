@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sazon.economics.real_option import NEVER, Threshold, fit_rule, fit_threshold, gain_at
+from sazon.stats.optimal_stopping import NEVER, Threshold, fit_rule, fit_threshold, gain_at
 
 FULL = os.environ.get("SAZON_CAMPAIGNS") == "full"
 STRIKE, RATE, DATES = 40.0, 0.06, 50
