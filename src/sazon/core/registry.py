@@ -15,7 +15,7 @@ from typing import Any
 
 from sazon.core.errors import EnvironmentLacks, PluginError
 
-SEAMS = ("technique", "predictor", "scorer")
+SEAMS = ("technique", "predictor", "scorer", "detector")
 EXTRA_OF_PACKAGE = {
     "torch": "adapt",
     "transformers": "adapt",
@@ -25,6 +25,7 @@ EXTRA_OF_PACKAGE = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "flwr": "federate",
+    "pg8000": "postgres",
     "starlette": "gateway",
     "uvicorn": "gateway",
     "aiohttp": "gateway",

@@ -10,7 +10,8 @@ NETWORK_PACKAGES = frozenset(
         "aiohttp", "aiobotocore", "anthropic", "asyncpg", "boto3", "botocore", "datasets", "flwr",
         "ftplib", "google", "grpc", "http", "httpx", "huggingface_hub", "imaplib", "litellm", "nntplib",
         "openai", "opentelemetry", "paramiko", "pg8000", "poplib", "ray", "requests", "smtplib",
-        "socket", "socketserver", "telnetlib", "urllib3", "uvicorn", "websockets", "xmlrpc", "zmq",
+        "socket", "socketserver", "sqlalchemy", "telnetlib", "urllib3", "uvicorn", "websockets",
+        "xmlrpc", "zmq",
     }
 )  # fmt: skip
 """Packages that can open a connection or listen for one (beside urllib.request)."""
@@ -19,6 +20,10 @@ EXITS: dict[str, tuple[frozenset[str], str]] = {
     "sazon.policy.egress": (
         frozenset({"aiohttp", "socket"}),
         "the only way out for prompts and records: sends what the gate has sealed",
+    ),
+    "sazon.core.store": (
+        frozenset({"pg8000", "sqlalchemy"}),
+        "the organisation's own PostgreSQL, where the recipe names one; SQLite opens no connection",
     ),
     "sazon.data.fetch": (
         frozenset({"urllib.request", "urllib.error", "datasets", "huggingface_hub"}),
