@@ -30,9 +30,11 @@ from sazon.models.recorded import RECORDING_VERSION, recording_key
 from sazon.models.remote import Patient, RemotePredictor, Reply, Sleep
 from sazon.policy.destination import Destination
 from sazon.policy.egress import Egress, Response
-from sazon.policy.gate import Gate, Request
-from sazon.policy.grant import Message, Proposal, RunGrant
+from sazon.policy.gate import Gate
+from sazon.policy.grant import Proposal, RunGrant
 from sazon.policy.grant import propose as propose_grant
+from sazon.policy.message import Message
+from sazon.policy.ruling import PUBLIC, Request
 from sazon.policy.spending import Limits, Price
 
 STAGE = "evaluate.record"
@@ -71,6 +73,7 @@ def propose(
     price: Price | None = None,
     token_cap: int | None = None,
     key: str | None = None,
+    provider: str = "",
 ) -> Proposal:
     """What recording `dataset` would send, for a person to read and confirm.
 
@@ -83,6 +86,7 @@ def propose(
         price: per token; may be left out for an endpoint on this machine, which charges nothing.
         token_cap: most tokens in all; needed where the price is not known.
         key: name of the environment variable that holds the key.
+        provider: its name in the recipe.
 
     Raises:
         PolicyRefused: data not public, address not allowed, or nothing would cap the cost.
@@ -96,10 +100,11 @@ def propose(
             mend="Give its price per million tokens, or a cap in tokens.",
         )
     return propose_grant(
-        purpose="evaluate.external",
+        purposes=("evaluate", "infer.external"),
+        provider=provider,
         data_name=dataset.name,
         data_digest=dataset.digest,
-        data_public=dataset.public,
+        people=None if dataset.public else 0,
         texts=dataset.inputs,
         url=url,
         model=model,
@@ -242,10 +247,12 @@ class _Asking:
     async def _send(self, message: Message) -> Response:
         granted = self.grant.proposal
         request = Request(
-            purpose=granted.purpose,
+            purposes=granted.purposes,
+            provider=granted.provider,
             url=f"{granted.to}/chat/completions",
             data_digest=self.dataset.digest,
             message=message,
+            disclosures=PUBLIC,
         )
         return await self.egress.send(self.gate.seal(request))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sazon.core import digest
-from sazon.policy.grant import Message, TokenLimitField
+from sazon.policy.message import Message, TokenLimitField
 
 LABELS = "{labels}"
 """Where an instruction lists the labels."""

@@ -22,7 +22,7 @@ from sazon.core.seams import Capabilities
 from sazon.core.types import Answers
 from sazon.models.prompt import Prompt
 from sazon.policy.egress import Response
-from sazon.policy.grant import Message
+from sazon.policy.message import Message
 
 Send = Callable[[Message], Awaitable[Response]]
 """Takes one message out by the only way, and brings the answer."""
