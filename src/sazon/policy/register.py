@@ -15,18 +15,19 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from sazon.core import digest
 from sazon.core.dataset import DataClass
 from sazon.core.errors import DataError, EnvironmentLacks, IntegrityError, SazonError
 from sazon.core.store import Store
+from sazon.policy.config import Basis, Purpose
 from sazon.policy.consent import ENDINGS, Consents, Ending, Record, moment, written
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
-ROLE = "consent"
+ROLE: Literal["consent"] = "consent"
 START = "0" * 64
 """What stands before the first line."""
 _LONGEST_LINE = 20_000
@@ -35,12 +36,12 @@ _LONGEST_LINE = 20_000
 class Signer(Protocol):
     """Signs in a role of the organisation; a keyring does."""
 
-    def sign(self, role: str, message: bytes) -> bytes:
+    def sign(self, role: Literal["consent"], message: bytes) -> bytes:
         """An Ed25519 signature."""
         ...
 
-    def verify(self, role: str, message: bytes, signature: bytes) -> bool:
-        """Whether the signature is this organisation's in that role."""
+    def verify(self, role: Literal["consent"], message: bytes, signature: bytes) -> None:
+        """Say nothing where the signature is this organisation's in that role; IntegrityError otherwise."""
         ...
 
 
@@ -125,7 +126,7 @@ class Register:
         known = self.current().records
         if len({r.id for r in given} | set(known)) < len(given) + len(known):
             raise DataError("a consent with this id is in the register already", where=str(self.path))
-        self._append([{"type": "given", "record": _as_json(record)} for record in given])
+        self._append([{"type": "given", "record": json_of(record)} for record in given])
         return given
 
     def end(self, id_: str, *, how: Ending, at: float) -> Record:
@@ -209,10 +210,11 @@ class Register:
             raise self._broken(number, "it is not a line that sazon wrote") from None
         if not same or line.number != number or line.previous != state.last:
             raise self._broken(number, "it does not follow the line before it")
-        if not self._signer.verify(
-            ROLE, _signed(self.tenant, number, line.previous, line.event), line.signature
-        ):
-            raise self._broken(number, "its signature is not this organisation's")
+        signed = _signed(self.tenant, number, line.previous, line.event)
+        try:
+            self._signer.verify(ROLE, signed, line.signature)
+        except IntegrityError:
+            raise self._broken(number, "its signature is not this organisation's") from None
         try:
             self._carry_out(line.event)
         except (LookupError, ValueError, TypeError, AttributeError, SazonError):
@@ -223,7 +225,7 @@ class Register:
 
     def _carry_out(self, event: Mapping[str, Any]) -> None:
         if event["type"] == "given":
-            record = _from_json(event["record"])
+            record = record_of(event["record"])
             if record.id in self._records:
                 raise ValueError("given twice")
             self._records[record.id] = record
@@ -312,7 +314,8 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def _as_json(record: Record) -> dict[str, Any]:
+def json_of(record: Record) -> dict[str, Any]:
+    """A record as the register and imported files hold it; its end stands in a line of its own."""
     return {
         "id": record.id,
         "subject": record.subject,
@@ -331,16 +334,12 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def _from_json(held: Mapping[str, Any]) -> Record:
+def record_of(held: Mapping[str, Any]) -> Record:
     """Read a record strictly.
 
     Raises:
         DataError: a field is missing, unknown, or not what it should be.
     """
-    from typing import get_args
-
-    from sazon.policy.config import Basis, Purpose
-
     unknown = set(held) - _FIELDS
     lacking = {"id", "subject", "purpose", "classes", "basis", "notice", "given", "expires"} - set(held)
     where = f"consent {held.get('id', '')}"
