@@ -24,7 +24,7 @@ from sazon.core import registry
 from sazon.core.errors import EnvironmentLacks, IntegrityError, RecipeError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, MetaData
+    from sqlalchemy import Connection, Engine, MetaData, Table
 
 BUSY_S = 30.0
 """How long to wait for another process that is writing."""
@@ -77,12 +77,13 @@ class Store:
             tables.create_all(connection)
 
     @contextlib.contextmanager
-    def writing(self, *, lock: str = "") -> Iterator[Connection]:
+    def writing(self, *, lock: str = "", shared: bool = False) -> Iterator[Connection]:
         """A transaction that is kept when the block ends, and undone where it fails.
 
         Args:
             lock: work that only one process may do at a time. SQLite has one writer anyway; PostgreSQL
                 holds an advisory lock of this name until the end.
+            shared: several may hold the lock like this at once, but nobody beside one who does not.
 
         Raises:
             EnvironmentLacks: the disk is full or read-only, the server is gone, or somebody else has
@@ -93,10 +94,10 @@ class Store:
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif lock:
-                from sqlalchemy import text
+                from sqlalchemy import func, select
 
-                key = zlib.crc32(f"sazon.{lock}".encode())
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+                take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+                connection.execute(select(take(zlib.crc32(f"sazon.{lock}".encode()))))
             try:
                 yield connection
             except BaseException:
@@ -121,6 +122,12 @@ class Store:
                 yield connection
             finally:
                 connection.rollback()
+
+    def insert(self, table: Table) -> Any:
+        """An insertion that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        return (sqlite if self.dialect == "sqlite" else postgresql).insert(table)
 
     def close(self) -> None:
         """Close every connection."""
