@@ -13,7 +13,6 @@ checkpoints. What nobody appended, no log can prove.
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from sazon.policy.audit import checkpoint, entry, merkle, stored, verification
 from sazon.policy.audit.checkpoint import Checkpoint
 from sazon.policy.audit.entry import Entry, Value
 from sazon.policy.audit.stored import Head
+from sazon.policy.audit.together import Together
 from sazon.policy.audit.verification import Verification
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class AuditLog:
         """
         self._store, self._sign, self._clock = store, sign, clock
         self.public = public
-        self._waiting: list[_Batch] = []
-        self._list = threading.Lock()
-        self._turn = threading.Lock()
+        self._together = Together(self._write)
         store.create(stored.TABLES)
 
     # ------------------------------------------------------------------------- writing
@@ -80,39 +78,13 @@ class AuditLog:
     def append_many(self, many: Sequence[Mapping[str, Value]]) -> list[int]:
         """Record entries one after another, all or none; the same otherwise as `append`.
 
-        Appends of several threads share a commit: whoever comes while one is being written waits, and
-        the first of those who waited writes for all of them.
+        Appends of several threads share a commit.
         """
-        mine = _Batch([entry.checked(fields) for fields in many])
-        if not many:
+        checked = [entry.checked(fields) for fields in many]
+        if not checked:
             return []
-        with self._list:
-            self._waiting.append(mine)
-        with self._turn:
-            if not mine.done:
-                self._write_waiting()
-        if mine.error is not None:
-            raise mine.error
-        return mine.indices
-
-    def _write_waiting(self) -> None:
-        """Write everything that waits, in one transaction."""
-        with self._list:
-            batches, self._waiting = self._waiting, []
-        failed: Exception = EnvironmentLacks("the writer was interrupted", where="audit", mend="Try again.")
-        try:
-            start = self._write([fields for batch in batches for fields in batch.fields])
-            for batch in batches:
-                batch.indices = list(range(start, start + len(batch.fields)))
-                start += len(batch.fields)
-            return
-        except Exception as error:
-            failed = error
-        finally:
-            for batch in batches:
-                batch.done = True
-                if not batch.indices:
-                    batch.error = failed
+        first = self._together.add(checked)
+        return list(range(first, first + len(checked)))
 
     def _write(self, many: Sequence[dict[str, Value]]) -> int:
         """Append in one transaction; returns the index of the first."""
@@ -268,13 +240,3 @@ class AuditLog:
         """Proof that the entries from `begin` to `end` (excluded) stand one after another."""
         with self._store.reading() as connection:
             return merkle.range_proof(begin, end, size, stored.reader(connection))
-
-
-class _Batch:
-    """What one caller wants to append, and what became of it."""
-
-    def __init__(self, fields: Sequence[dict[str, Value]]) -> None:
-        self.fields = fields
-        self.indices: list[int] = []
-        self.error: Exception | None = None
-        self.done = False

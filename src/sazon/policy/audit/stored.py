@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, insert, select, update
 
 from sazon.core.errors import IntegrityError
 from sazon.policy.audit import checkpoint, merkle
 from sazon.policy.audit.checkpoint import Checkpoint
-from sazon.policy.audit.entry import Entry, canonical
+from sazon.policy.audit.entry import Entry, canonical, joined
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,6 +46,13 @@ HEAD = Table(
     Column("reading", Text, nullable=False),
     Column("note", Text, nullable=False),
 )
+_ADD_ENTRIES, _ADD_NODES, _BEGIN_HEAD, _CHANGE_HEAD = (
+    insert(ENTRIES),
+    insert(NODES),
+    insert(HEAD),
+    update(HEAD),
+)
+_READ_HEAD = select(HEAD.c.edge, HEAD.c.reading, HEAD.c.note)
 STEP = 8
 _BLOCK = 4096
 
@@ -67,7 +74,7 @@ def head(connection: Connection) -> Head | None:
     Raises:
         IntegrityError: it contradicts itself.
     """
-    row = connection.execute(select(HEAD.c.edge, HEAD.c.reading, HEAD.c.note)).one_or_none()
+    row = connection.execute(_READ_HEAD).one_or_none()
     if row is None:
         return None
     note = checkpoint.parse(row.note)
@@ -80,23 +87,22 @@ def add(connection: Connection, entries: Sequence[Entry], edge: merkle.Edge) -> 
     """Write entries and the nodes they complete; `edge` moves on."""
     rows, nodes = [], []
     for each in entries:
-        leaf = each.leaf()
-        rows.append(
-            {"position": each.index, "fields": canonical(each.fields), "seed": each.seed, "leaf": leaf}
-        )
+        texts = each.texts()
+        leaf = each.leaf(texts)
+        rows.append({"position": each.index, "fields": joined(texts), "seed": each.seed, "leaf": leaf})
         for level, position, found in edge.push(leaf):
             if level % STEP == 0:
                 nodes.append({"level": level, "position": position, "hash": found})
-    connection.execute(insert(ENTRIES), rows)
+    connection.execute(_ADD_ENTRIES, rows)
     if nodes:
-        connection.execute(insert(NODES), nodes)
+        connection.execute(_ADD_NODES, nodes)
 
 
 def set_head(connection: Connection, found: Head) -> None:
     """Put the head in the place of the one before."""
-    connection.execute(delete(HEAD))
-    row = {"only": 0, "edge": b"".join(found.edge.hashes), "reading": found.reading, "note": found.note.text}
-    connection.execute(insert(HEAD), [row])
+    row = {"edge": b"".join(found.edge.hashes), "reading": found.reading, "note": found.note.text}
+    if not connection.execute(_CHANGE_HEAD, row).rowcount:
+        connection.execute(_BEGIN_HEAD, row | {"only": 0})
 
 
 def rows(connection: Connection, begin: int, end: int) -> Iterator[Any]:
