@@ -13,7 +13,7 @@ from sazon.core.words import LANGUAGES
 from sazon.policy.config import PolicyConfig
 from sazon.policy.consent import ENDINGS, Consents, Missing, Record, moment, written
 from sazon.policy.destination import Destination
-from sazon.policy.message import Conversation
+from sazon.policy.message import ChatRequest
 from sazon.policy.permit import Opening
 from sazon.policy.ruling import PUBLIC, Disclosure, Request, rule
 from sazon.policy.spending import Limits
@@ -42,7 +42,7 @@ def live(*disclosures: Disclosure, **changes) -> Request:
         "provider": "frontier",
         "url": "https://api.example.com/v1/chat/completions",
         "data_digest": "",
-        "message": Conversation(content={"model": "big-1", "messages": []}, max_tokens=64),
+        "message": ChatRequest(content={"model": "big-1", "messages": []}, max_tokens=64),
         "disclosures": disclosures,
     }
     return Request(**facts | changes)

@@ -25,6 +25,7 @@ from sazon.policy.permit import Permit
 from sazon.policy.ruling import WORDS, Request, Ruling, refusal, rule
 
 _BY_THE_GATE = object()
+_MOST_NAMES = 32
 
 
 class Log(Protocol):
@@ -163,12 +164,13 @@ class Gate:
     def _keep(self, event: str, request: Request, ruling: Ruling | None, **facts: object) -> None:
         told: dict[str, Any] = {
             "event": event,
-            "request": request.digest,
+            # Keyed: a plain digest of a short text could be guessed.
+            "request": self._name_of(request.digest),
             "purposes": sorted(request.purposes),
             "provider": request.provider,
             "model": request.message.model,
             "classes": sorted({str(d.data_class or "unknown") for d in request.disclosures}) or ["unknown"],
-            "subjects": sorted({self._name_of(d.subject) for d in request.disclosures if d.subject}),
+            **self._people(request),
             "found": dict(sorted(Counter(one.kind for one in request.found).items())),
         }
         if ruling is not None:
@@ -180,6 +182,11 @@ class Gate:
                 "policy": ruling.policy,
             }
         self._log.append(told | facts)
+
+    def _people(self, request: Request) -> dict[str, Any]:
+        """Whose data it is, by names that only the keys turn back; how many where they are too many."""
+        names = sorted({self._name_of(d.subject) for d in request.disclosures if d.subject})
+        return {"subjects": names[:_MOST_NAMES], "people": len(names)}
 
     def _mac(self, request: Request, body: bytes, permit: Permit) -> bytes:
         said = digest.of_text(request.digest, digest.of_bytes(body), permit.id)

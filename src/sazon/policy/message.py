@@ -46,7 +46,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Conversation:
+class ChatRequest:
     """A whole chat request, whose shape was checked and whose sensitive parts stand under pseudonyms."""
 
     content: Mapping[str, Any] = field(repr=False)

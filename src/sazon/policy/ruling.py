@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sazon.core import digest
 from sazon.core.dataset import DataClass
@@ -18,10 +19,12 @@ from sazon.policy.config import PolicyConfig, Purpose
 from sazon.policy.consent import NOBODY, Consents, Missing, Record
 from sazon.policy.destination import Destination
 from sazon.policy.detect.span import Kind
-from sazon.policy.message import Conversation, Message
+from sazon.policy.message import ChatRequest, Message
 from sazon.policy.permit import Permit
 
 WORDS = "sazon.policy"
+Blocked = Literal["detector_failed", "timeout", "too_large", "opaque", "shape"]
+"""Why a request could not be looked into, and so stays here."""
 SHUT_UNLESS_OPENED = frozenset({"federate", "infer.external", "ledger"})
 """Purposes that carry something out of the house or keep it for later."""
 
@@ -60,11 +63,12 @@ class Request:
     url: str
     data_digest: str
     """Digest of the data set the text belongs to; empty for live traffic."""
-    message: Message | Conversation
+    message: Message | ChatRequest
     disclosures: tuple[Disclosure, ...] = ()
     """Of everybody whose data it holds, examples in the prompt included; none is unknown, and denied."""
     found: tuple[Found, ...] = ()
     """What was found in it and stands under pseudonyms now."""
+    blocked: Blocked | None = None
     original: str = field(default="", repr=False)
     """Digest of the text before pseudonyms; empty where there was none to replace."""
 
@@ -158,6 +162,8 @@ def rule(
             allow=False, reason=reason, values=values, missing=missing, policy=under, found=request.found
         )
 
+    if request.blocked is not None:
+        return denied(f"blocked.{request.blocked}")
     if opened is None:
         return denied(missed)
     answers = _asked(request, consents, policy, now)
