@@ -52,6 +52,8 @@ class Sealed:
     destination: Destination
     body: bytes = field(repr=False)
     permit: Permit
+    ruling: Ruling
+    """Why it may leave."""
     mac: bytes = field(repr=False)
     """Binds all of the above to the gate that sealed it."""
     made: InitVar[object]
@@ -133,6 +135,7 @@ class Gate:
             destination=Destination.parse(request.url, networks=permit.to.networks),
             body=body,
             permit=permit,
+            ruling=ruling,
             mac=self._mac(request, body, permit),
             made=_BY_THE_GATE,
         )

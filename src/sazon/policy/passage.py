@@ -113,16 +113,15 @@ class Passage:
         """
         sealed, pseudonyms = await asyncio.to_thread(self._prepare, asked)
         response = await self._egress.send(sealed)
-        ruling = Ruling(allow=True, reason="sent", permit=sealed.permit.id)
         if response.status != 200:
-            return Passed(status=response.status, content=None, ruling=ruling)
+            return Passed(status=response.status, content=None, ruling=sealed.ruling)
         try:
             answer = json.loads(response.body)
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise ProviderError("the answer is not JSON", where=asked.provider, retryable=True)
-        return Passed(status=200, content=restore_answer(answer, pseudonyms), ruling=ruling)
+        return Passed(status=200, content=restore_answer(answer, pseudonyms), ruling=sealed.ruling)
 
     @contextlib.asynccontextmanager
     async def stream(self, asked: Asked) -> AsyncIterator[PassedStream]:
