@@ -23,6 +23,7 @@ CONTEXT = {
     "dpv": "https://w3id.org/dpv#",
     "eu-gdpr": "https://w3id.org/dpv/legal/eu/gdpr#",
     "dct": "http://purl.org/dc/terms/",
+    "skos": "http://www.w3.org/2004/02/skos/core#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "sazon": "urn:sazon:",
 }
@@ -89,22 +90,32 @@ def receipt(locks: Locks, id_: str) -> dict[str, Any]:
 
 def _described(record: Record, *, tenant: str) -> dict[str, Any]:
     """Header, processing, parties and events."""
-    return {
-        "@context": CONTEXT,
-        "@id": f"urn:sazon:receipt:{digest.of_text(tenant, record.id)[:32]}",
-        "@type": ["dpv:ConsentReceipt", "dpv:ConsentRecord"],
-        "dct:conformsTo": PROFILE,
-        "dct:identifier": record.id,
-        "dpv:hasDataSubject": {"@type": "dpv:DataSubject", "dct:identifier": record.subject},
-        "dpv:hasNotice": {"@type": "dpv:ConsentNotice", "sazon:sha256": record.notice},
-        "dpv:hasPurpose": {"@type": PURPOSES[record.purpose], "dct:title": record.purpose},
+    process = {
+        "@type": "dpv:Process",
+        "dpv:hasPurpose": {
+            "@type": "dpv:Purpose",
+            "skos:broader": PURPOSES[record.purpose],
+            "dct:title": record.purpose,
+        },
         "dpv:hasProcessing": PROCESSING[record.purpose],
-        "dpv:hasPersonalData": [DATA[one] for one in sorted(record.classes, key=lambda c: c.rank)],
+        "dpv:hasPersonalData": [
+            {"@type": DATA[one], "dct:title": one} for one in sorted(record.classes, key=lambda c: c.rank)
+        ],
         "dpv:hasLegalBasis": BASES[record.basis],
-        "dpv:hasDataController": {"@type": "dpv:DataController", "dct:title": tenant},
         "dpv:hasRecipient": []
         if record.recipient == INSIDE
         else [{"@type": "dpv:ThirdParty", "dct:title": record.recipient}],
+    }
+    return {
+        "@context": CONTEXT,
+        "@id": f"urn:sazon:receipt:{digest.of_text(tenant, record.id)[:32]}",
+        "@type": "dpv:ConsentRecord",
+        "dct:conformsTo": PROFILE,
+        "dct:identifier": record.id,
+        "dpv:hasDataSubject": {"@type": "dpv:DataSubject", "dct:identifier": record.subject},
+        "dpv:hasDataController": {"@type": "dpv:DataController", "dct:title": tenant},
+        "dpv:hasNotice": {"@type": "dpv:ConsentNotice", "sazon:sha256": record.notice},
+        "dpv:hasProcess": process,
         "dpv:hasConsentStatus": _events(record),
         "dct:valid": _time(record.expires_at),
     }

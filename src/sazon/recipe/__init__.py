@@ -56,6 +56,15 @@ class ProviderConfig(Config):
     """Name of the environment variable that holds the key, as `env:NAME`; never the key itself."""
     region: str | None = None
     """Where requests are processed, as the provider states it."""
+    pin: str | None = None
+    """`sha256/BASE64` of the public key that the server must hold; by default the system's authorities
+    are believed."""
+    client_certificate: str | None = None
+    """PEM file with this organisation's certificate and key, shown to the server."""
+    authorities: str | None = None
+    """PEM file of the only authorities believed for this provider."""
+    networks: list[str] = Field(default_factory=list)
+    """Private networks in which its address may lie, as `10.1.0.0/16`; by default none."""
     price: str | PriceConfig | None = None
     """`genai:provider/model` looks the list price up in the dated catalogue; or the figures themselves:
     `{input_per_mtok: 2, output_per_mtok: 8, currency: USD, as_of: 2026-01-31, source: where}`."""
