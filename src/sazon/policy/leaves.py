@@ -122,6 +122,22 @@ def replaced_in_json(text: str, replace: Replace) -> str:
     return _opened(text, replace, (), "value", 0)
 
 
+def holds_json(text: str) -> bool:
+    """Whether a string holds JSON documents (one, or several as in JSON lines) and nothing else."""
+    end = _after_space(text, 0)
+    if text[end : end + 1] not in ("{", "[", '"'):
+        return False
+    try:
+        while end < len(text):
+            _, end = _DECODER.raw_decode(text, end)
+            end = _after_space(text, end)
+    except RecursionError:
+        raise _refused("too_deep") from None
+    except ValueError:
+        return False
+    return True
+
+
 def _walked(value: Any, replace: Replace, shape: Shape, path: Path, nested: int) -> Any:
     if len(path) > _DEEPEST:
         raise _refused("too_deep")
@@ -170,7 +186,7 @@ def _object(value: Mapping[Any, Any], replace: Replace, shape: Shape, path: Path
 
 def _opened(text: str, replace: Replace, path: Path, place: Place, nested: int) -> str:
     """A string, opened where it holds JSON; otherwise a leaf itself."""
-    if not _is_json(text):
+    if not holds_json(text):
         return replace(Leaf(path=path, text=text, place=place))
     if nested >= _NESTED:
         raise _refused("too_deep")
@@ -188,22 +204,6 @@ def _opened(text: str, replace: Replace, path: Path, place: Place, nested: int) 
             pieces += [text[end : token.start()], quoted(new)]
             end = token.end()
     return "".join([*pieces, text[end:]])
-
-
-def _is_json(text: str) -> bool:
-    """Whether a string holds JSON documents (one, or several as in JSON lines) and nothing else."""
-    end = _after_space(text, 0)
-    if text[end : end + 1] not in ("{", "[", '"'):
-        return False
-    try:
-        while end < len(text):
-            _, end = _DECODER.raw_decode(text, end)
-            end = _after_space(text, end)
-    except RecursionError:
-        raise _refused("too_deep") from None
-    except ValueError:
-        return False
-    return True
 
 
 def _tokens(text: str, path: Path) -> Iterator[tuple[re.Match[str], Path]]:

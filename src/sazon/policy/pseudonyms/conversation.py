@@ -10,12 +10,14 @@ another: its codes mean nothing there.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sazon.core.errors import IntegrityError, PluginError
 from sazon.policy.detect.span import KINDS, Kind, Span
+from sazon.policy.leaves import quoted
 from sazon.policy.pseudonyms import marker
 from sazon.policy.pseudonyms.value import identity, merged
 
@@ -93,17 +95,23 @@ class Conversation:
             end = span.end
         return "".join([*pieces, text[end:]])
 
-    def restore(self, text: str) -> str:
+    def restore(self, text: str, *, in_json: bool = False) -> str:
         """The text with every known marker's value in its place, in one pass; unknown ones stay.
 
         A value that holds something like a marker comes back as it is.
-        """
-        return marker.FULL.sub(lambda found: self.value(marker.code_of(found)) or found[0], text)
 
-    def value(self, code: str) -> str | None:
-        """What a code stands for in this conversation; None where it stands for nothing."""
-        entry = self._by_code.get(code)
-        return entry.value if entry else None
+        Args:
+            text: what a model wrote.
+            in_json: it is (a piece of) JSON: values are escaped as in a JSON string.
+        """
+        return marker.FULL.sub(lambda found: self.restored(found, in_json=in_json), text)
+
+    def restored(self, found: re.Match[str], *, in_json: bool = False) -> str:
+        """What stands for one marker that `marker.FULL` found: its value, or itself if it is unknown."""
+        entry = self._by_code.get(marker.code_of(found))
+        if entry is None:
+            return found[0]
+        return quoted(entry.value)[1:-1] if in_json else entry.value
 
     def dump(self) -> bytes:
         """Everything, in clear: for the vault alone."""
