@@ -42,7 +42,7 @@ _WORDS: dict[Kind, str] = {
     "CARD": r"tarjeta|card|visa|mastercard|amex|d[eé]bito|cr[eé]dito",
 }
 _CONTEXT = re.compile(
-    r"(?<![^\W\d_])(?:"
+    r"(?<![^\W\d_ºª])(?:"
     + "|".join(f"(?P<{kind}>(?:{words}))" for kind, words in _WORDS.items())
     + r")(?![^\W\d_])(?=[^0-9]*$)"
 )

@@ -12,7 +12,7 @@ import re
 from sazon.policy.detect.contacts import contacts, secrets
 from sazon.policy.detect.numbers import numbers
 from sazon.policy.detect.person import dates, people
-from sazon.policy.detect.places import places
+from sazon.policy.detect.places import postcodes, streets
 from sazon.policy.detect.span import Span
 from sazon.policy.detect.spelled import spelled
 
@@ -21,7 +21,14 @@ _DIGIT = re.compile(r"[0-9]")
 
 def find(text: str) -> list[Span]:
     """Everything in a text that has the form of something sensitive; spans may overlap."""
-    found = [*contacts(text), *secrets(text), *places(text), *spelled(text), *people(text)]
+    low = lowered(text)
+    found = [*contacts(text, low), *secrets(text, low), *streets(text, low), *spelled(low), *people(low)]
     if _DIGIT.search(text):
-        found += [*numbers(text), *dates(text)]
+        found += [*numbers(text), *dates(low), *postcodes(text, low)]
     return found
+
+
+def lowered(text: str) -> str:
+    """The text in small letters, each at its place."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)

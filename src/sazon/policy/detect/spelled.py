@@ -26,40 +26,39 @@ _TOKEN = (
     rf"(?:(?P<pair>(?:(?:{_TENS})(?:(?: y |[ -])(?:{_UNITS}))?)|{_TEENS})"
     rf"|(?P<repeat>(?:doble|double|triple) (?:{_UNITS}|[0-9]))|(?P<unit>{_UNITS})|(?P<figures>[0-9]{{1,4}}))"
 )
-_WORD = re.compile(rf"(?<![^\W_]){_TOKEN}(?![^\W_])", re.IGNORECASE)
-_JOINT = re.compile(
-    r"[\s,.;:/_–-]{1,4}(?:(?:y|and|gui[oó]n|dash|punto|luego|then|espacio)[\s,]{1,3})?", re.IGNORECASE
-)
+_WORD = re.compile(rf"(?<![^\W_]){_TOKEN}(?![^\W_])")
+_BETWEEN = r"[\s,.;:/_–-]{1,4}(?:(?:y|and|gui[oó]n|dash|punto|luego|then|espacio)[\s,]{1,3})?"
+_JOINT = re.compile(_BETWEEN)
+_ANY = rf"(?:{_UNITS}|{_TEENS}|{_TENS}|doble|double|triple)"
+_START = re.compile(rf"{_ANY}{_BETWEEN}(?:{_ANY}|[0-9]{{1,4}}){_BETWEEN}(?:{_ANY}|[0-9]{{1,4}})")
+"""Three in a row: where it is worth while to read on."""
 _LETTER = re.compile(
-    r"[\s,.–-]{1,3}(?:letra |letter )?(?P<letter>[a-zñ]|zeta|zed|zee|equis|jota|erre|ene|eme|ele"
-    r"|hache)(?![^\W_])",
-    re.IGNORECASE,
-)
-_HINT = re.compile(
-    r"cero|dos|tres|cinco|siete|zero|one|two|three|five|seven|ocho|nueve|cuatro|nine|eight|four|seis|six"
+    r"[\s,.–-]{1,3}(?:letra |letter )?(?:[a-zñ]|zeta|zed|zee|equis|jota|erre|ene|eme|ele|hache)(?![^\W_])"
 )
 
 
-def spelled(text: str) -> Iterator[Span]:
-    """Rows of digits as words, with the letter that closes an identity number."""
-    if not _HINT.search(text.lower()):
+def spelled(low: str) -> Iterator[Span]:
+    """Rows of digits as words, with the letter that closes an identity number, of a text in small letters."""
+    first = _START.search(low)
+    if first is None:
         return
+    begin = max(0, first.start() - 24)
     start = end = digits = words = 0
-    for match in _WORD.finditer(text):
-        if digits and not _JOINT.fullmatch(text, end, match.start()):
-            yield from _row(text, start, end, digits, words)
+    for match in _WORD.finditer(low, begin):
+        if digits and not _JOINT.fullmatch(low, end, match.start()):
+            yield from _row(low, start, end, digits, words)
             digits = words = 0
         if not digits:
             start = match.start()
         end = match.end()
         digits += _digits(match)
         words += match["figures"] is None
-    yield from _row(text, start, end, digits, words)
+    yield from _row(low, start, end, digits, words)
 
 
 def _digits(match: re.Match[str]) -> int:
     if match["repeat"]:
-        return 3 if match["repeat"].lower().startswith("triple") else 2
+        return 3 if match["repeat"].startswith("triple") else 2
     return 2 if match["pair"] else len(match["figures"] or "1")
 
 
