@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sazon.cli import audit
+
 UNDECIDED = 4
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app = typer.Typer(
     help="Rent the frontier, buy the hardware, or season your own model? Evidence, a decision, a gateway.",
     epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
 )
+
+app.add_typer(audit.app, name="audit")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]

@@ -134,18 +134,27 @@ def read(path: Path) -> tuple[Checkpoint, ...]:
         EnvironmentLacks: the file cannot be read.
         IntegrityError: something in it is not a checkpoint.
     """
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise EnvironmentLacks(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except UnicodeDecodeError:
-        raise IntegrityError("this is not a checkpoint", where=str(path)) from None
-    lines, notes = text.split("\n"), []
+    lines, notes = text_of(path).split("\n"), []
     if lines.pop():
         raise IntegrityError("the last checkpoint is cut off", where=str(path))
     for begin in range(0, len(lines), 6):
         notes.append(parse("\n".join(lines[begin : begin + 6]) + "\n"))
     return tuple(notes)
+
+
+def text_of(path: Path) -> str:
+    """Text of a file, line ends as they are.
+
+    Raises:
+        EnvironmentLacks: the file cannot be read.
+        IntegrityError: it is not text.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise EnvironmentLacks(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise IntegrityError("this is not text", where=str(path)) from None
 
 
 def add(path: Path, note: Checkpoint) -> None:

@@ -79,7 +79,7 @@ def prove(
     until: datetime | None = None,
     at: Checkpoint | None = None,
     anchor: Checkpoint | None = None,
-    opened: Collection[str] = (),
+    opened: Collection[str] | None = (),
     **where: str | bool | Sequence[str],
 ) -> Dossier:
     """Answer how many entries of a time have certain values, with the proof.
@@ -91,7 +91,7 @@ def prove(
         at: checkpoint to stand on; default: one signed now.
         anchor: an earlier checkpoint that the reader keeps; the dossier then also proves that this log
             continues it.
-        opened: further fields to open in every entry of that time.
+        opened: further fields to open in every entry of that time; None opens all.
         **where: field and value, or values of which one is enough, e.g. `event="sent"`,
             `classes=["special"]`, `provider="acme"`.
 
@@ -116,10 +116,10 @@ def prove(
     # The entries just before and after show where the time begins and ends.
     begin, last = max(0, low - 1), min(note.size, high + 1)
     found = log.entries(begin, last)
-    openings = [
-        one.opening(_needed(one, wanted) | set(opened) if low <= one.index < high else {"at"})
-        for one in found
-    ]
+    openings = []
+    for one in found:
+        shown = one.fields if opened is None else _needed(one, wanted) | set(opened)
+        openings.append(one.opening(shown if low <= one.index < high else {"at"}))
     answer = _count([_verdict(one, wanted) for one in openings[low - begin : high - begin]], start, end)
     document = {
         "format": DOSSIER,
