@@ -38,7 +38,11 @@ def commands() -> str:
         "installs it), 4 undecided.\n",
     ]
     for name in root.list_commands(context):
-        parts.append(_command(name, root.get_command(context, name)))
+        command = root.get_command(context, name)
+        under = getattr(command, "commands", None)
+        parts += (
+            [_command(f"{name} {k}", c) for k, c in under.items()] if under else [_command(name, command)]
+        )
     return "\n".join(parts)
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sazon.cli import audit
 from sazon.cli import consent as consent_commands
 from sazon.cli.speaking import speaking_plainly
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 
 app.add_typer(consent_commands.app)
+app.add_typer(audit.app, name="audit")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]

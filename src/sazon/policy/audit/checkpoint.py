@@ -26,7 +26,8 @@ from sazon.core.errors import EnvironmentLacks, IntegrityError
 from sazon.policy.audit import merkle
 
 _SIGNED_BY = "\N{EM DASH} "
-_TIME = re.compile(r"time (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+"""Times are written so: UTC, always of the same length, so that text sorts."""
 _ED25519 = b"\x01"
 
 
@@ -106,16 +107,16 @@ def parse(text: str) -> Checkpoint:
     """
     try:
         origin, size, root, time, empty, by = text.removesuffix("\n").split("\n")
-        found = _TIME.fullmatch(time)
+        label, _, moment = time.partition(" ")
         name, _, blob = by.removeprefix(_SIGNED_BY).partition(" ")
-        if found is None or empty or name != origin:
+        if label != "time" or not TIME.fullmatch(moment) or empty or name != origin:
             raise ValueError
         raw = base64.b64decode(blob, validate=True)
         note = Checkpoint(
             origin=origin,
             size=int(size),
             root=base64.b64decode(root, validate=True),
-            time=found.group(1),
+            time=moment,
             key_id=raw[:4],
             signature=raw[4:],
         )
@@ -133,18 +134,27 @@ def read(path: Path) -> tuple[Checkpoint, ...]:
         EnvironmentLacks: the file cannot be read.
         IntegrityError: something in it is not a checkpoint.
     """
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise EnvironmentLacks(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except UnicodeDecodeError:
-        raise IntegrityError("this is not a checkpoint", where=str(path)) from None
-    lines, notes = text.split("\n"), []
+    lines, notes = text_of(path).split("\n"), []
     if lines.pop():
         raise IntegrityError("the last checkpoint is cut off", where=str(path))
     for begin in range(0, len(lines), 6):
         notes.append(parse("\n".join(lines[begin : begin + 6]) + "\n"))
     return tuple(notes)
+
+
+def text_of(path: Path) -> str:
+    """Text of a file, line ends as they are.
+
+    Raises:
+        EnvironmentLacks: the file cannot be read.
+        IntegrityError: it is not text.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise EnvironmentLacks(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise IntegrityError("this is not text", where=str(path)) from None
 
 
 def add(path: Path, note: Checkpoint) -> None:

@@ -156,7 +156,7 @@ def reader(connection: Connection) -> merkle.Subtree:
 
     def subtree(begin: int, end: int) -> bytes:
         edge, low = merkle.Edge(), begin
-        for level in range((end - begin).bit_length() // STEP * STEP, -1, -STEP):
+        for level in range(((end - begin).bit_length() - 1) // STEP * STEP, -1, -STEP):
             high = end >> level << level
             if high > low:
                 for found in _hashes(connection, level, low >> level, high >> level):

@@ -66,9 +66,13 @@ _WORDED_AGE = re.compile(
     rf"(?:(?:{_WHO})s?(?:,? de)?|a los|desde los|los|edad:?(?: de)?|tiene|con) "
     rf"(?P<age>(?:{_SMALL}|[0-9]{{1,2}}) (?:años y medio|{_UNIT}))(?!\w)(?! de (?:evol|trat|seg|ingr|dur)| (?:despu|antes|m[aá]s))"
 )
-_SEX_FIELD = re.compile(r"sexo?[ :]{1,3}(?P<sex>hombre|mujer|var[oó]n|masculino|femenino|male|female|[hmvf])(?!\w)")
+_SEX_FIELD = re.compile(
+    r"sexo?[ :]{1,3}(?P<sex>hombre|mujer|var[oó]n|masculino|femenino|male|female|[hmvf])(?!\w)"
+)
 _SEX_WORD = re.compile(r"(?:mujer|var[oó]n|hombre|niñ[oa]|masculino|femenin[oa]|anciana|female|male)(?!\w)")
-_SEX_AGED = re.compile(r",? (?:de |con )?(?:raza |etnia )?(?:[a-zé]{3,15} )?(?:de )?[0-9]{1,3} ?(?:a[ñn]os|meses|d[ií]as)")
+_SEX_AGED = re.compile(
+    r",? (?:de |con )?(?:raza |etnia )?(?:[a-zé]{3,15} )?(?:de )?[0-9]{1,3} ?(?:a[ñn]os|meses|d[ií]as)"
+)
 _CLINICAL = re.compile(r"paciente|antecedentes|diagn[oó]stic|anamnesis|ingres[oó] ")
 _KIN = re.compile(
     r"(?:padres?|madres?|herman[oa]s?|hij[oa]s?|t[ií][oa]s?|abuel[oa]s?|prim[oa]s?|espos[oa]|marido|sobrin[oa]s?|niet[oa]s?"
@@ -109,7 +113,9 @@ def people(low: str) -> Iterator[Span]:
     for match in _AGE.finditer(low):
         start, end = match.span()
         aged = low.startswith(_AGED, end) or "old" in match.group() or match.group()[-2:] in ("yo", "/o")
-        if aged or (not _NOT_AGE_AFTER.match(low, end) and _AGE_BEFORE.search(low, max(0, start - 60), start)):
+        if aged or (
+            not _NOT_AGE_AFTER.match(low, end) and _AGE_BEFORE.search(low, max(0, start - 60), start)
+        ):
             yield _span(start, end, "AGE")
     if "edad" in low:
         yield from (_span(*m.span("age"), "AGE") for m in _AGE_FIELD.finditer(low))
