@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from sazon.core.config import Config, refuse
-from sazon.evaluate.asked import Consulted
+from sazon.evaluate.asked import LABELS, NO_PLACE, Consulted
 from sazon.evaluate.perturb import Perturbation
 
 JSON_SCHEMA = "json_schema"
@@ -34,6 +34,12 @@ class JudgeConfig(Consulted):
     people: str | None = None
     """What people said of some of the answers: a CSV with the columns `input`, `answer` and `right`,
     relative to the recipe. From 200 answers of a candidate on, chosen at random, they put its share right."""
+
+    @model_validator(mode="after")
+    def _lists_the_labels(self) -> Self:
+        if self.instruction is not None and LABELS not in self.instruction:
+            raise refuse(*NO_PLACE)
+        return self
 
 
 class LatencyConfig(Config):
