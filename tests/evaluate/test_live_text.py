@@ -240,6 +240,16 @@ def test_a_judge_reads_what_the_provider_wrote(tmp_path):
 # ------------------------------------------------------------------------ wording
 
 
+@pytest.mark.parametrize(
+    ("told", "warnings"), [("", 1), (", shots: 3", 0), (', instruction: "Reply kindly."', 0)]
+)
+def test_a_model_that_is_told_nothing_of_its_task_is_warned_about(tmp_path, told, warnings):
+    path = write(tmp_path, "https://api.example.com/v1", live=f"live: true{told}")
+    found = pipeline.check(recipe.read(path), offline=True)
+    untold = [f for f in found if "nothing tells the model what" in f.says.words("en")]
+    assert [f.where for f in untold] == ["candidates.frontier"] * warnings
+
+
 def test_labels_have_no_place_in_an_instruction_for_text(tmp_path):
     with pytest.raises(RecipeError) as caught:
         recipe.read(

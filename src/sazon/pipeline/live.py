@@ -64,6 +64,11 @@ class Asking:
         return self.name if "." in self.name else f"candidates.{self.name}"
 
     @property
+    def untold(self) -> bool:
+        """Whether nothing tells the model its task: free text, no words of the recipe's own, no examples."""
+        return not (self.prompt.labels or self.prompt.shots or self.options.instruction)
+
+    @property
     def kept(self) -> Kept:
         """What the recording holds of the rows by now."""
         return kept(self.rows, path=self.path, prompt=self.prompt, model=self.to.model)
@@ -144,17 +149,26 @@ def with_recordings(kitchen: Kitchen, plans: Sequence[Plan]) -> Kitchen:
 
 
 def unasked(wanted: Recipe, loaded: Loaded) -> list[Finding]:
-    """A warning for every live candidate whose answers are not all recorded."""
+    """A warning for every live candidate whose answers are not all recorded, or that is not told its task."""
     live = [plan for plan in wanted.plans if getattr(plan.config, "live", False)]
     findings = []
     for plan in live:
         asking = asking_of(wanted, _splits(wanted, loaded), plan)
+        if asking.untold:
+            findings.append(
+                Finding(
+                    level="warning",
+                    says=asking.says(asking.rows, "untold"),
+                    where=asking.where,
+                    mends=asking.says(asking.rows, "tell"),
+                )
+            )
         if len(missing := asking.kept.missing):
             findings.append(
                 Finding(
                     level="warning",
                     says=asking.says(missing, "missing"),
-                    where=f"candidates.{plan.name}",
+                    where=asking.where,
                     mends=asking.says(missing, "command"),
                 )
             )

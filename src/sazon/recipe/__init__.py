@@ -28,7 +28,7 @@ from sazon.evaluate.config import EvaluateConfig
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
-from sazon.recipe.named import ill_worded, unanswered, unknown_in_evaluate
+from sazon.recipe.named import ill_worded, unanswered, unknown_in_evaluate, untranslated
 from sazon.report.config import ReportConfig
 
 FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
@@ -351,6 +351,7 @@ def _cross_checks(
     problems += unknown_in_evaluate(
         document, config.evaluate, names, config.data.keep, list(config.providers)
     )
+    problems += untranslated(document, config.evaluate, config.data.translation)
     try:
         _in_order(plans)
     except CycleError as error:

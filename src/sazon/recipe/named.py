@@ -11,6 +11,7 @@ from sazon.core.located import LocatedDocument
 from sazon.data.config import PARTED_BY, Task
 from sazon.evaluate.asked import LABELS, NO_PLACE
 from sazon.evaluate.config import JSON_SCHEMA, EvaluateConfig
+from sazon.evaluate.perturb import SWAPPED_LANGUAGE
 
 if TYPE_CHECKING:
     from sazon.recipe import Plan
@@ -89,6 +90,22 @@ def ill_worded(document: LocatedDocument, task: Task, plan: Plan) -> list[SazonE
             where=f"{document.where(('candidates', plan.name, 'instruction'))} "
             f"candidates.{plan.name}.instruction",
             mend=mend,
+        )
+    ]
+
+
+def untranslated(
+    document: LocatedDocument, evaluate: EvaluateConfig, translation: str | None
+) -> list[SazonError]:
+    """An error where rows are to be asked in another language and nothing says how they read in it."""
+    if translation is not None or SWAPPED_LANGUAGE not in evaluate.robustness.changes:
+        return []
+    path = ("robustness", "changes", evaluate.robustness.changes.index(SWAPPED_LANGUAGE))
+    return [
+        RecipeError(
+            "swapped_language needs texts in the other language, and nothing says where they are",
+            where=f"{document.where(('evaluate', *path))} evaluate.{_dotted(path)}",
+            mend="Name the column that holds them: data.translation (it may be empty in some rows).",
         )
     ]
 
