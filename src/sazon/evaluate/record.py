@@ -1,4 +1,4 @@
-"""Ask a provider once and keep its answers: labels and figures by digest, never the texts.
+"""Ask a provider once and keep its answers and their figures by digest, never the texts asked.
 
     proposal = propose(dataset, prompt=…, model=…, url=…, spend_cap=0.50, price=…)
     print(proposal.words("es"))                      the person reads and agrees
@@ -51,7 +51,7 @@ class Recording:
     """Texts that had been answered before and were not asked again."""
     asked: int
     failed: int
-    """Texts asked now that got no label."""
+    """Texts asked now that got no answer."""
     spent: Estimate
     """Money of this run; undefined where the price is not known."""
     stopped: str = ""
@@ -228,7 +228,7 @@ class _Asking:
                         if empty(file):
                             append(path, file, self.header)
                         append(path, file, self._line(missing[position], reply))
-                        asked, failed = asked + 1, failed + (reply.label is None)
+                        asked, failed = asked + 1, failed + (reply.answer is None)
                         self._tell(len(texts) - len(missing) + asked, len(texts))
                 except SazonError as error:
                     if asked == 0:
@@ -260,7 +260,7 @@ class _Asking:
         return {
             "key": self.key(text),
             "model": self.model,
-            "answer": reply.label,
+            "answer": reply.answer,
             "tokens_in": reply.tokens_in,
             "tokens_out": reply.tokens_out,
             "seconds": round(reply.seconds, 6),

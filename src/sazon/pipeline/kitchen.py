@@ -45,7 +45,8 @@ class Kitchen:
     @property
     def economics_config(self) -> economics.EconomicsConfig:
         """The recipe's economics, tokens per request filled in from the data."""
-        return with_tokens(self.recipe.config.economics, self.splits.test)
+        config = self.recipe.config
+        return with_tokens(config.economics, self.splits.test, task=config.data.task)
 
     @property
     def held_out(self) -> frozenset[str]:

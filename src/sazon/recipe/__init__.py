@@ -28,7 +28,7 @@ from sazon.evaluate.config import EvaluateConfig
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
-from sazon.recipe.named import unanswered, unknown_in_evaluate
+from sazon.recipe.named import ill_worded, unanswered, unknown_in_evaluate, untranslated
 from sazon.report.config import ReportConfig
 
 FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
@@ -340,6 +340,7 @@ def _cross_checks(
     for plan in plans:
         check(plan, "base", plan.base, "model", config.models)
         check(plan, "provider", getattr(plan.config, "provider", None), "provider", config.providers)
+        problems += ill_worded(document, config.data.task, plan)
         for parent in plan.parents:
             field = next(
                 (f for f, v in plan.config if v == parent or (isinstance(v, list) and parent in v)),
@@ -359,6 +360,7 @@ def _cross_checks(
     problems += unknown_in_evaluate(
         document, config.evaluate, names, config.data.keep, list(config.providers)
     )
+    problems += untranslated(document, config.evaluate, config.data.translation)
     try:
         _in_order(plans)
     except CycleError as error:
