@@ -93,6 +93,9 @@ def init(path: Path, *, out: Path, force: bool = False) -> str:
 def serve(directory: Path, *, candidate: str | None = None, port: int | None = None) -> None:
     """Serve the decision's local candidate, or the one named, until stopped.
 
+    Where the recipe opens `infer.external` and keys were made, its providers answer too, each request
+    ruled on by itself; whatever may not leave is answered here.
+
     Raises:
         EnvironmentLacks: no finished run here.
         RecipeError: no such candidate.
@@ -100,6 +103,7 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
     """
     from sazon.gateway.served import Served
     from sazon.gateway.server import serve as answer_requests
+    from sazon.pipeline.openings import passage_of
 
     read_resolved(directory)
     wanted = recipe_of(directory, [] if port is None else [f"gateway.port={port}"])
@@ -119,7 +123,10 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
             mend="Serve a local candidate: sazon serve RUN --candidate NAME.",
         )
     served = Served(name=wanted.name, candidate=made, predictor=models.load(made))
-    answer_requests(served, wanted.config.gateway, language=wanted.config.report.language)
+    with passage_of(wanted) as passage:
+        answer_requests(
+            served, wanted.config.gateway, passage=passage, language=wanted.config.report.language
+        )
 
 
 def _chosen(directory: Path) -> str:
