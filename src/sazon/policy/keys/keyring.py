@@ -193,9 +193,9 @@ class Keyring:
         return self._header.recovery.public if self._header.recovery else None
 
     @property
-    def erased_count(self) -> int:
-        """Number of subjects that were erased."""
-        return len(self._secrets.erased)
+    def erased(self) -> tuple[str, ...]:
+        """Digests of the subjects that were erased."""
+        return tuple(self._secrets.erased)
 
     def __repr__(self) -> str:
         """Where it is and whose; never a key."""
