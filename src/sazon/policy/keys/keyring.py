@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -319,8 +320,8 @@ class Keyring:
         """No other thread or process changes the keyring meanwhile; a failure forgets what was meant."""
         lock = self._path.with_name(f".{ring_file.NAME}.lock")
         with readable_disk_errors(lock):
-            opened = lock.open("w")
-        with self._lock, opened as file:
+            opened = os.open(lock, os.O_CREAT | os.O_WRONLY, 0o600)
+        with self._lock, os.fdopen(opened, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 yield
