@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sazon.core.errors import IntegrityError, SazonError
 from sazon.core.store import Store
@@ -30,6 +30,7 @@ from sazon.policy.keys.source import KeySource
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
 
+T = TypeVar("T")
 BATCH = 500
 """Data keys re-wrapped in one transaction."""
 _LOCK = "vault"
@@ -71,6 +72,7 @@ class Vault:
         self._tables = _tables()
         store.create(_metadata())
         self._belongs()
+        self._forget_again()
 
     # ------------------------------------------------------------------ records
 
@@ -102,67 +104,71 @@ class Vault:
         """
         from sqlalchemy import select
 
-        self._keyring.refresh()
-        place = self._place(subject)
-        name = self._record(place, record)
         rows = self._tables["records"]
-        with self._store.reading() as connection:
-            key = self._data_key(connection, place)
-            content = connection.scalar(
-                select(rows.c.content).where(
-                    rows.c.subject == place.subject,
-                    rows.c.record == name,
-                    rows.c.generation == place.generation,
-                )
+
+        def read(connection: Connection) -> bytes:
+            place = self._place(subject)
+            name = self._record(place, record)
+            wanted = select(rows.c.content).where(_of(rows, place), rows.c.record == name)
+            content = connection.scalar(wanted)
+            if content is None:
+                raise NotInVault("no such record in the vault")
+            return self._opened(
+                self._data_key(connection, place), bytes(content), self._bound(place, name, "content")
             )
-        if content is None:
-            raise NotInVault("no such record in the vault")
-        return self._opened(key, bytes(content), self._bound(place, name, "content"))
+
+        return self._read(read)
 
     def records(self, subject: str) -> tuple[str, ...]:
         """Names of the records of a subject, in alphabetical order; none where it is unknown or erased."""
         from sqlalchemy import select
 
-        self._keyring.refresh()
-        place = self._place(subject)
         rows = self._tables["records"]
-        with self._store.reading() as connection:
+
+        def read(connection: Connection) -> tuple[str, ...]:
+            place = self._place(subject)
+            found = connection.execute(select(rows.c.record, rows.c.name).where(_of(rows, place))).all()
             key = self._data_key(connection, place)
-            found = connection.execute(
-                select(rows.c.record, rows.c.name).where(
-                    rows.c.subject == place.subject, rows.c.generation == place.generation
-                )
-            ).all()
-        names = (self._opened(key, bytes(sealed), self._bound(place, name, "name")) for name, sealed in found)
-        return tuple(sorted(name.decode() for name in names))
+            names = (self._opened(key, bytes(name), self._bound(place, row, "name")) for row, name in found)
+            return tuple(sorted(name.decode() for name in names))
+
+        return self._read(read)
+
+    def _read(self, read: Callable[[Connection], T]) -> T:
+        """Read; once more where a rotation ended between looking at the keyring and at the store."""
+        while True:
+            self._keyring.refresh()
+            versions = self._keyring.versions
+            try:
+                with self._store.reading() as connection:
+                    return read(connection)
+            except IntegrityError:
+                self._keyring.refresh()
+                if self._keyring.versions == versions:
+                    raise
 
     def delete(self, subject: str, record: str) -> bool:
         """Remove one record; says whether there was one. Its key stays: `erase` is what destroys."""
-        place = self._place(subject)
         rows = self._tables["records"]
         with self._store.writing(lock=_LOCK, shared=True) as connection:
-            done = connection.execute(
-                rows.delete().where(
-                    rows.c.subject == place.subject, rows.c.record == self._record(place, record)
-                )
-            )
-        return bool(done.rowcount)
+            self._keyring.refresh()
+            place = self._place(subject)
+            one = rows.c.record == self._record(place, record)
+            return bool(connection.execute(rows.delete().where(_of(rows, place), one)).rowcount)
 
     def holdings(self) -> Holdings:
-        """How much there is, erased generations left aside."""
+        """How much there is."""
         from sqlalchemy import func, select
 
         self._keyring.refresh()
         keys, rows = self._tables["subjects"], self._tables["records"]
         with self._store.reading() as connection:
-            return Holdings(
-                subjects=connection.scalar(select(func.count()).select_from(keys)) or 0,
-                records=connection.scalar(select(func.count()).select_from(rows)) or 0,
-                outdated=connection.scalar(
-                    select(func.count()).where(keys.c.version != self._keyring.version)
-                )
-                or 0,
-            )
+
+            def count(table: Table, *where: Any) -> int:
+                return connection.scalar(select(func.count()).select_from(table).where(*where)) or 0
+
+            outdated = keys.c.version != self._keyring.version
+            return Holdings(subjects=count(keys), records=count(rows), outdated=count(keys, outdated))
 
     # ------------------------------------------------------------------ erasure and rotation
 
@@ -171,11 +177,31 @@ class Vault:
         digest = self._keyring.digest("subject", subject)
         # The key first: whatever happens after, nobody reads this subject again.
         self._keyring.erase(digest)
-        keys, rows = self._tables["subjects"], self._tables["records"]
         with self._store.writing(lock=_LOCK) as connection:
-            gone = connection.execute(rows.delete().where(rows.c.subject == digest))
-            connection.execute(keys.delete().where(keys.c.subject == digest))
-        return Erased(records=gone.rowcount)
+            return Erased(records=self._forget(connection, digest))
+
+    def _forget(self, connection: Connection, subject: str) -> int:
+        """Remove the rows that an erasure made unreadable; how many records there were."""
+        erased = self._keyring.generation(subject)
+        gone = [
+            connection.execute(t.delete().where(t.c.subject == subject, t.c.generation < erased)).rowcount
+            for t in (self._tables["subjects"], self._tables["records"])
+        ]
+        return gone[1]
+
+    def _forget_again(self) -> None:
+        """Remove who was erased from a store that was restored from before the erasure."""
+        from sqlalchemy import select
+
+        keys = self._tables["subjects"]
+        erased = self._keyring.erased
+        with self._store.writing(lock=_LOCK) as connection:
+            for start in range(0, len(erased), BATCH):
+                some = erased[start : start + BATCH]
+                for subject in connection.scalars(
+                    select(keys.c.subject).where(keys.c.subject.in_(some))
+                ).all():
+                    self._forget(connection, subject)
 
     def rotate(self, new: KeySource, *, progress: Callable[[int, int], None] | None = None) -> int:
         """Re-wrap every data key under a new tree, locked by a new key; then retire the old ones.
@@ -216,22 +242,20 @@ class Vault:
         with self._store.writing(lock=_LOCK) as connection:
             self._keyring.refresh()
             version = self._keyring.version
-            moved, gone = [], []
+            moved, gone = [], 0
             for row in self._outdated(connection, BATCH):
                 old = _Place(subject=row.subject, generation=row.generation)
                 if old.generation < self._keyring.generation(old.subject):
-                    gone.append(old.subject)
-                    continue
-                key = self._unwrapped(old, row.version, bytes(row.wrapped))
-                moved.append({"who": old.subject, "new": self._wrapped(old, version, key)})
+                    # Erased by somebody who waits for this transaction to remove the rows.
+                    self._forget(connection, old.subject)
+                    gone += 1
+                else:
+                    key = self._unwrapped(old, row.version, bytes(row.wrapped))
+                    moved.append({"who": old.subject, "new": self._wrapped(old, version, key)})
             if moved:
                 change = keys.update().where(keys.c.subject == bindparam("who"))
                 connection.execute(change.values(version=version, wrapped=bindparam("new")), moved)
-            for subject in gone:
-                # Of a store restored from before their erasure.
-                for table in self._tables.values():
-                    connection.execute(table.delete().where(table.c.subject == subject))
-        return len(moved) + len(gone)
+        return len(moved) + gone
 
     def _outdated(self, connection: Connection, most: int) -> Any:
         from sqlalchemy import select
@@ -254,9 +278,7 @@ class Vault:
         from sqlalchemy import select
 
         keys = self._tables["subjects"]
-        row = connection.execute(
-            select(keys).where(keys.c.subject == place.subject, keys.c.generation == place.generation)
-        ).one_or_none()
+        row = connection.execute(select(keys).where(_of(keys, place))).one_or_none()
         return self._unwrapped(place, row.version, bytes(row.wrapped)) if row else None
 
     def _new_data_key(self, connection: Connection, place: _Place) -> bytes:
@@ -315,6 +337,13 @@ class Vault:
                 where=self._store.where,
                 mend="Put that keys.json back. Nothing was read or written.",
             )
+
+
+def _of(table: Table, place: _Place) -> Any:
+    """Rows of a subject in its present generation."""
+    from sqlalchemy import and_
+
+    return and_(table.c.subject == place.subject, table.c.generation == place.generation)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

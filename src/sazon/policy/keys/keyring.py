@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -193,9 +194,9 @@ class Keyring:
         return self._header.recovery.public if self._header.recovery else None
 
     @property
-    def erased_count(self) -> int:
-        """Number of subjects that were erased."""
-        return len(self._secrets.erased)
+    def erased(self) -> tuple[str, ...]:
+        """Digests of the subjects that were erased."""
+        return tuple(self._secrets.erased)
 
     def __repr__(self) -> str:
         """Where it is and whose; never a key."""
@@ -319,8 +320,8 @@ class Keyring:
         """No other thread or process changes the keyring meanwhile; a failure forgets what was meant."""
         lock = self._path.with_name(f".{ring_file.NAME}.lock")
         with readable_disk_errors(lock):
-            opened = lock.open("w")
-        with self._lock, opened as file:
+            opened = os.open(lock, os.O_CREAT | os.O_WRONLY, 0o600)
+        with self._lock, os.fdopen(opened, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 yield
@@ -346,8 +347,12 @@ def _public(raw: bytes) -> bytes:
 
 
 def _for_role(role: Role, message: bytes) -> bytes:
-    """What is signed: a signature of one role can never pass for another's."""
-    return frame("sazon signature", role, message)
+    """What is signed. Each role has a key of its own, and says which it is, so none passes for another.
+
+    What `audit` signs are notes whose first line names the log; anybody's verifier must be able to check
+    them, so nothing is put before them.
+    """
+    return message if role == "audit" else frame("sazon signature", role, message)
 
 
 def _bound(tenant: str) -> bytes:

@@ -10,6 +10,7 @@ and `unwrap` read two lines of base64 (the data, then the context it is bound to
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -81,23 +82,33 @@ def create_source(spec: str, *, root: Path | None = None) -> KeySource:
     """
     kind, _, rest = spec.partition(":")
     if kind == "file" and rest.strip():
-        path = (root or Path()) / rest
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            written = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(written, "w", encoding="ascii") as file:
-                file.write(to_text(fresh_key()) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            raise EnvironmentLacks(
-                "there is a key already", where=str(path), mend="Use it, or name another file."
-            ) from None
-        except OSError as error:
-            raise EnvironmentLacks(
-                f"the key cannot be written: {error.strerror}", where=str(path), mend="Check the folder."
-            ) from None
+        write_new((root or Path()) / rest, to_text(fresh_key()) + "\n")
     return open_source(spec, root=root)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a secret to a file that its owner alone may read; never overwrites.
+
+    Raises:
+        EnvironmentLacks: the file is there already, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(opened, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise EnvironmentLacks(
+            "there is a file already", where=str(path), mend="Use it, or name another."
+        ) from None
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise EnvironmentLacks(
+            f"the file cannot be written: {error.strerror}", where=str(path), mend="Check the folder."
+        ) from None
 
 
 class LocalKey:
@@ -210,15 +221,17 @@ def _key_in(path: Path) -> bytes:
             where=str(path),
             mend="Put the key back. Without it nothing is read, and nothing is written in clear.",
         ) from None
-    with os.fdopen(opened, "rb") as file:
-        told = os.fstat(file.fileno())
+    try:
+        told = os.fstat(opened)
         if not stat.S_ISREG(told.st_mode):
-            raise EnvironmentLacks("a key is a plain file", where=str(path))
+            raise EnvironmentLacks("a key is a plain file", where=str(path), mend="No folder, link or pipe.")
         if told.st_mode & 0o077 or told.st_uid not in (os.geteuid(), 0):
             raise EnvironmentLacks(
                 "others may read or change this key", where=str(path), mend=f"Run: chmod 600 {path}"
             )
-        text = file.read(4096).decode("ascii", "replace").strip()
+        text = os.read(opened, 4096).decode("ascii", "replace").strip()
+    finally:
+        os.close(opened)
     return _checked(from_text(text, length=KEY_BYTES), where=str(path))
 
 

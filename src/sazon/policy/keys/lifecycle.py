@@ -1,0 +1,224 @@
+"""The life of keys as an operator sees it: made, rotated, recovered, a subject erased; how things stand."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sazon.core.errors import EnvironmentLacks, IntegrityError
+from sazon.core.store import Store
+from sazon.policy.keys import ring_file
+from sazon.policy.keys.keyring import Keyring
+from sazon.policy.keys.recovery import fresh_pair, read_private, read_public
+from sazon.policy.keys.source import KeySource, create_source, open_source, write_new
+from sazon.policy.vault import Erased, Vault
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Where:
+    """Where keys and records are, as a recipe's section `policy` says it."""
+
+    folder: str = ".sazon"
+    """Folder of `keys.json`."""
+    key: str = "file:.sazon/key"
+    """The key source: `file:PATH`, `env:NAME` or `command:ARGV…`."""
+    store: str = "sqlite:///.sazon/policy.db"
+    """URL of the store."""
+    root: Path = Path()
+    """Where relative paths start: the folder of the recipe."""
+
+    @property
+    def keyring_path(self) -> Path:
+        """The keyring's file."""
+        return self.root / self.folder / ring_file.NAME
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyStatus:
+    """How keys and vault stand. Holds no key and no subject."""
+
+    keyring: str
+    tenant: str
+    locked_by: tuple[str, ...]
+    """Ids of the sources that open the keyring; two mean that a rotation was not finished."""
+    version: int
+    recovery: str
+    """KEM of the offline recovery key; empty where there is none."""
+    fingerprint: str
+    """Public key, hexadecimal, that signs recovery copies: to be noted beside the offline key."""
+    erased: int
+    """Subjects erased so far."""
+    subjects: int
+    records: int
+    outdated: int
+    """Data keys that a rotation has still to re-wrap."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rotated:
+    """What a rotation did."""
+
+    data_keys: int
+    """Re-wrapped by this call."""
+    key: str
+    """The key source from now on, for `policy.key`."""
+    key_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """Where the halves of a recovery key were written."""
+
+    private: str
+    public: str
+    kem: str
+
+
+def open_keyring(where: Where) -> Keyring:
+    """The keyring of a place.
+
+    Raises:
+        EnvironmentLacks: there is no keyring or no key.
+        IntegrityError: the wrong key, or a changed keyring.
+    """
+    return Keyring.open(where.root / where.folder, open_source(where.key, root=where.root))
+
+
+@contextlib.contextmanager
+def open_vault(where: Where) -> Iterator[Vault]:
+    """The vault of a place, its store closed at the end; the errors of `Keyring`, `Store` and `Vault`."""
+    keyring = open_keyring(where)
+    store = Store.open(where.store, root=where.root)
+    try:
+        yield Vault(store, keyring)
+    finally:
+        store.close()
+
+
+def init(where: Where, *, tenant: str = "default", recovery: Path | None = None) -> KeyStatus:
+    """Make the keyring, and the key where `file:` names one that is not there yet.
+
+    Args:
+        where: what to make.
+        tenant: whose keys they are.
+        recovery: file with the public half of an offline key, from `pair`.
+
+    Raises:
+        EnvironmentLacks: there is a keyring already, or something cannot be read or written.
+        IntegrityError: the store was written under a keyring that is not here; none is made.
+    """
+    if where.keyring_path.exists():
+        raise EnvironmentLacks(
+            "there is a keyring already",
+            where=str(where.keyring_path),
+            mend="Nothing was changed. See it with: sazon keys status",
+        )
+    public = None if recovery is None else read_public(_text(recovery), where=str(recovery))
+    Store.open(where.store, root=where.root).close()
+    source = _made(where.key, where.root)
+    Keyring.create(where.root / where.folder, source, tenant=tenant, recovery=public)
+    try:
+        return status(where)
+    except IntegrityError:
+        # The store belongs to a keyring that is missing: the new one shall not stand in its place.
+        where.keyring_path.unlink()
+        raise
+
+
+def rotate(where: Where, new_key: str, *, progress: Callable[[int, int], None] | None = None) -> Rotated:
+    """Move everything to a new key; the same call goes on where it was killed.
+
+    Raises:
+        EnvironmentLacks: the new key is the one in use; or as `open_vault`.
+        IntegrityError: a data key cannot be opened; nothing is retired.
+    """
+    header, _ = ring_file.read(where.keyring_path)
+    new = _made(new_key, where.root)
+    moved = 0
+    # Killed after the last step: the old key opens nothing any more, and nothing is left to do.
+    if tuple(header.wrapped) != (new.id,) or new_key == where.key:
+        with open_vault(where) as vault:
+            moved = vault.rotate(new, progress=progress)
+    return Rotated(data_keys=moved, key=new_key, key_id=new.id)
+
+
+def recover(where: Where, private: Path, *, fingerprint: str | None = None) -> KeyStatus:
+    """Open the keyring with the offline key and lock it with `where.key`, made where it is missing.
+
+    Args:
+        where: the keyring, and the key that replaces the lost one.
+        private: file with the private half of the recovery key.
+        fingerprint: as `init` printed it; without it a replaced keyring would not be noticed.
+
+    Raises:
+        EnvironmentLacks: no keyring, no recovery copy, or a file that cannot be read.
+        IntegrityError: another offline key or fingerprint, or a changed keyring.
+    """
+    ring_file.stamp(where.keyring_path)
+    offline = read_private(_text(private), where=str(private))
+    signer = None
+    if fingerprint is not None:
+        try:
+            signer = bytes.fromhex(fingerprint)
+        except ValueError:
+            raise IntegrityError("a fingerprint has 64 hexadecimal digits") from None
+    Keyring.recover(where.root / where.folder, offline, _made(where.key, where.root), signer=signer)
+    return status(where)
+
+
+def erase_subject(where: Where, subject: str) -> Erased:
+    """Destroy the key of a subject, so that nobody ever reads its records again, backups included."""
+    with open_vault(where) as vault:
+        return vault.erase(subject)
+
+
+def status(where: Where) -> KeyStatus:
+    """How things stand; the errors of `open_vault`."""
+    keyring = open_keyring(where)
+    with open_vault(where) as vault:
+        held = vault.holdings()
+    return KeyStatus(
+        keyring=str(where.keyring_path),
+        tenant=keyring.tenant,
+        locked_by=keyring.locked_by,
+        version=keyring.version,
+        recovery=keyring.recovery.kem if keyring.recovery else "",
+        fingerprint=keyring.public("recovery").hex(),
+        erased=len(keyring.erased),
+        subjects=held.subjects,
+        records=held.records,
+        outdated=held.outdated,
+    )
+
+
+def pair(private: Path, public: Path) -> Pair:
+    """Make the two halves of an offline recovery key; never overwrites a file.
+
+    Raises:
+        EnvironmentLacks: a file is there already or cannot be written.
+    """
+    if os.path.lexists(public):
+        raise EnvironmentLacks("there is a file already", where=str(public), mend="Name another.")
+    secret, shared = fresh_pair()
+    for path, text in ((private, secret.text()), (public, str(shared))):
+        write_new(path, f"{text}\n")
+    return Pair(private=str(private), public=str(public), kem=shared.kem)
+
+
+def _made(key: str, root: Path) -> KeySource:
+    """The source of a key; a file that is not there yet is made."""
+    kind, _, path = key.partition(":")
+    new = kind == "file" and bool(path.strip()) and not os.path.lexists(root / path)
+    return create_source(key, root=root) if new else open_source(key, root=root)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii", errors="replace")
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"the file cannot be read: {error.strerror}", where=str(path), mend="Check its name."
+        ) from None
