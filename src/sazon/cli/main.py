@@ -30,7 +30,6 @@ app = typer.Typer(
     help="Rent the frontier, buy the hardware, or season your own model? Evidence, a decision, a gateway.",
     epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
 )
-
 app.add_typer(audit.app, name="audit")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
