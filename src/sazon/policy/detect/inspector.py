@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from sazon.core import registry
-from sazon.policy.detect.decode import joined, pieces, unescaped
+from sazon.policy.detect.decode import Piece, disguises, joined, pieces, unescaped
 from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
 from sazon.policy.detect.span import Detector, Kind, Span
@@ -122,8 +121,11 @@ class Inspector:
         if whole is not bare:
             torn = self._detected(whole, deadline)
             found += [_disguised(text, span, seen) for seen, span in torn if span.kind in CHECKED]
-        readings = [plain] if bare is plain else [plain, bare]
-        return found + [span for reading in readings for span in self._opened(reading, deadline, level)]
+        blocks = [(plain, piece) for piece in disguises(text)] if folded is not plain else []
+        blocks += [(bare, piece) for piece in pieces(bare.text)]
+        if bare is not plain:
+            blocks += [(plain, piece) for piece in pieces(text)]
+        return found + [s for reading, piece in blocks for s in self._opened(reading, piece, deadline, level)]
 
     def _detected(self, reading: Reading, deadline: float) -> Iterator[tuple[str, Span]]:
         """What detectors see in a reading, and its span in the original."""
@@ -140,18 +142,18 @@ class Inspector:
                     )
                     yield chunk[span.start : span.end], moved
 
-    def _opened(self, reading: Reading, deadline: float, level: int) -> Iterator[Span]:
-        """Blocks that hold something sensitive, or cannot be looked into."""
-        for piece in pieces(reading.text):
-            inner: Sequence[Span] = ()
-            closed = piece.text is None or level == _LEVELS
-            if piece.text is not None and not closed:
-                inner = self._found(piece.text, deadline, level=level + 1)
-            if closed or inner:
-                start, end = reading.original(piece.start, piece.end)
-                kind = "OPAQUE" if closed else min(inner, key=_precedence).kind
-                detector = "decode" if closed else min(inner, key=_precedence).detector
-                yield Span(start=start, end=end, kind=kind, detector=detector, hidden=True)
+    def _opened(self, reading: Reading, piece: Piece, deadline: float, level: int) -> Iterator[Span]:
+        """The block as a span, where it holds something sensitive or cannot be looked into."""
+        kind: Kind = "OPAQUE"
+        detector = "decode"
+        if piece.text is not None and level < _LEVELS:
+            inner = self._found(piece.text, deadline, level=level + 1)
+            if not inner:
+                return
+            first = min(inner, key=_precedence)
+            kind, detector = first.kind, first.detector
+        start, end = reading.original(piece.start, piece.end)
+        yield Span(start=start, end=end, kind=kind, detector=detector, hidden=True)
 
 
 def default_inspector(
@@ -163,6 +165,8 @@ def default_inspector(
         PluginError: an unknown detector.
         EnvironmentLacks: a detector that needs a package that is not installed.
     """
+    from sazon.core import registry
+
     detectors = {name: registry.load("detector", name) for name in names}
     return Inspector(detectors, timeout_s=timeout_s, size_limit=size_limit)
 
