@@ -27,6 +27,8 @@ CHECKED: tuple[Kind, ...] = (
 """Kinds with a form of their own or a checksum: they name what overlaps them, the first one first."""
 _LEVELS = 2
 _CHUNK, _OVERLAP = 16_384, 1_024
+_NEAR = 240
+"""Characters about what a reading changed; elsewhere it is the plain text, which is read already."""
 _SEAM = 400
 """Characters of a part, at either end, that are read together with its neighbours."""
 
@@ -129,7 +131,7 @@ class Inspector:
 
     def _detected(self, reading: Reading, deadline: float) -> Iterator[tuple[str, Span]]:
         """What detectors see in a reading, and its span in the original."""
-        for start, chunk in _chunks(reading.text):
+        for start, chunk in _chunks(reading):
             for detect in self._detectors.values():
                 if time.monotonic() > deadline:
                     raise _TimeIsUp
@@ -221,14 +223,18 @@ def _disguised(text: str, span: Span, seen: str) -> Span:
     return Span(start=span.start, end=span.end, kind=span.kind, detector=span.detector, hidden=True)
 
 
-def _chunks(text: str) -> Iterator[tuple[int, str]]:
+def _chunks(reading: Reading) -> Iterator[tuple[int, str]]:
     """Overlapping chunks, so that no detector works long between two looks at the clock."""
-    start = 0
-    while True:
-        yield start, text[start : start + _CHUNK]
-        if start + _CHUNK >= len(text):
-            return
-        start += _CHUNK - _OVERLAP
+    text = reading.text
+    windows = [(0, len(text))] if reading.starts is None else reading.near_changes(_NEAR)
+    for start, end in windows:
+        while start and start < end and text[start - 1].isalnum() and text[start].isalnum():
+            start += 1  # not in the middle of a word
+        while True:
+            yield start, text[start : min(start + _CHUNK, end)]
+            if start + _CHUNK >= end:
+                break
+            start += _CHUNK - _OVERLAP
 
 
 class _Row:
