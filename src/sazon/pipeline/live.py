@@ -187,7 +187,7 @@ def record_candidates(
         EnvironmentLacks: it stopped before the last text.
     """
     plans = [_askable(wanted, name) for name in names]
-    loaded = data.load(wanted.config.data, root=wanted.root, offline=offline, cache=cache_folder())
+    loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache_folder())
     splits = _splits(wanted, loaded)
     made = []
     for plan in plans:
@@ -286,7 +286,7 @@ def asking_of(wanted: Recipe, splits: Splits, plan: Plan) -> Asking:
     Raises:
         RecipeError: the task is not to classify, or the provider's price cannot be found.
     """
-    if wanted.config.data.task != "classify":
+    if wanted.data.task != "classify":
         raise RecipeError(
             "only labels can be asked for, and this task writes text",
             where=f"candidates.{plan.name}",
@@ -364,7 +364,7 @@ def refuse_private(asking: Asking) -> None:
 
 
 def _prompt(wanted: Recipe, splits: Splits, plan: Plan) -> Prompt:
-    labels = wanted.config.data.labels
+    labels = wanted.data.labels
     return prompt_of(plan.config, splits, descriptions=labels, seed=wanted.config.seed)
 
 
