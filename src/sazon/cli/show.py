@@ -14,6 +14,7 @@ from sazon.core.types import Estimate, Finding
 from sazon.core.words import Language, number
 
 if TYPE_CHECKING:
+    from sazon.core.outlook import Crossing
     from sazon.evaluate.record import Recording
     from sazon.pipeline import Outcome, Variant
     from sazon.recipe.explain import Explained
@@ -30,7 +31,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "as_is": "as the recipe says",
         "cheapest": "cheapest in %", "even": "break-even, requests a day",
         "renew_recipe": "With data, the whole decision: sazon run RECIPE",
-        "level": "Break-even: the demand at which it costs as much as the cheapest other one, P50 (P10–P90).",
+        "nowhere": "none in {share} %",
+        "level": "Break-even: the demand at which it costs as much as the cheapest other one, P50 (P10–P90),"
+        " and in how many futures no demand does.",
         "variants": "Median total, errors included, the lowest first; the same futures for every line.",
     },
     "es": {
@@ -45,7 +48,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "cheapest": "la más barata, %", "even": "punto de equilibrio, consultas al día",
         "renew_recipe": "Con datos, la decisión entera: sazon run RECETA",
         "level": "Punto de equilibrio: demanda a la que cuesta lo mismo que la más barata de las demás,"
-        " P50 (P10–P90).",
+        " P50 (P10–P90), y en cuántos futuros ninguna lo hace.",
+        "nowhere": "ninguno en el {share} %",
         "variants": "Total mediano, errores incluidos, el más bajo primero; cada línea, los mismos futuros.",
     },
 }  # fmt: skip
@@ -221,11 +225,15 @@ def _range(estimate: Estimate | None, language: Language) -> str:
     return f"{three_figures(estimate.low, language)}–{three_figures(estimate.high, language)}"
 
 
-def _level(estimate: Estimate | None, language: Language) -> str:
-    """A demand with its range."""
-    if estimate is None or estimate.value is None:
+def _level(found: Crossing | None, language: Language) -> str:
+    """A demand with its range, and in how many futures there is none."""
+    if found is None:
         return "–"
-    return f"{three_figures(estimate.value, language, decimals=0)} ({_range(estimate, language)})"
+    nowhere = _share(found.nowhere, language, interval=False)
+    told = WORDS[language]["nowhere"].format(share=nowhere)
+    if found.at.value is None:
+        return told
+    return f"{three_figures(found.at.value, language, decimals=0)} ({_range(found.at, language)}); {told}"
 
 
 def three_figures(amount: float, language: Language, *, decimals: int = 2) -> str:

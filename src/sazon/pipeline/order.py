@@ -68,6 +68,7 @@ class Outcome:
     def table(self) -> list[dict[str, Any]]:
         """One row a candidate: accuracy, cost per 1,000 correct answers, P(best)."""
         best = dict(self.decision.ranking) if self.decision else {}
+        breaks = {b.name: b.demand for b in self.costs.outlook.breaks} if self.costs else {}
         rows = []
         for c in self.candidates:
             quality = self.evaluation.estimates.get(c.name, {}) if self.evaluation else {}
@@ -81,7 +82,7 @@ class Outcome:
                     "per_1000_correct": costs.get("per_1000_correct"),
                     "total": costs.get("total"),
                     "p_cheapest": costs.get("p_cheapest"),
-                    "break_even": costs.get("break_even_requests_per_day"),
+                    "break_even": breaks.get(c.name),
                     "p_best": best.get(c.name),
                 }
             )
