@@ -15,6 +15,7 @@ from sazon.core.types import Decision, Finding, Phrase
 from sazon.pipeline.foresight import foresight
 from sazon.pipeline.kitchen import look
 from sazon.pipeline.live import unasked
+from sazon.pipeline.on_assumptions import check_assumed
 from sazon.pipeline.options import check_hosts, check_risks, prices_of
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
@@ -50,6 +51,10 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
     check_hosts(wanted)
     check_risks(wanted)
     prices_of(wanted, on=datetime.datetime.now(tz=datetime.UTC).date())
+    if wanted.config.data is None:
+        check_assumed(wanted)
+        only = Phrase(package="sazon.pipeline", key="on_assumptions.only", values={})
+        return [Finding(level="note", says=only, where="data")]
     loaded, bases, findings = look(wanted, offline=offline)
     rows = len(loaded.train) + sum(len(d) for d in (loaded.validation, loaded.test) if d is not None)
     order = " → ".join(p.name for p in wanted.plans)
