@@ -29,8 +29,9 @@ from sazon.evaluate.sources import counted
 from sazon.models.prompt import Prompt
 from sazon.models.recorded import read_recording
 from sazon.models.remote import Patient
-from sazon.policy.egress import Egress, Patience
+from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
+from sazon.policy.response import Patience
 from sazon.testing.fake_provider import FakeProvider
 
 LABELS = ("hours", "refund")

@@ -23,7 +23,7 @@ from sazon.models.prompt import TEXT_TOKENS, WRITE, Prompt, Shot
 from sazon.models.recorded import read_recording
 from sazon.models.remote import Reply, read_reply
 from sazon.pipeline.live import asking_of
-from sazon.policy.egress import Response
+from sazon.policy.response import Response
 from sazon.testing.fake_provider import FakeProvider
 
 PAID = "{input_per_mtok: 10, output_per_mtok: 100, currency: USD, as_of: 2026-01-31, source: test}"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sazon.core.errors import PluginError, PolicyRefused, ProviderError
 from sazon.models.prompt import Prompt, Shot
 from sazon.models.remote import Patient, RemotePredictor, parse_label
-from sazon.policy.egress import Response
+from sazon.policy.response import Response
 from sazon.policy.spending import Usage
 
 LABELS = ("cancel_appointment", "refund", "refund_status", "Horario Médico")

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from sazon.core.errors import EnvironmentLacks, PolicyRefused, ProviderError, SazonError
-from sazon.policy.egress import Egress, Patience, Response, system_lookup
+from sazon.policy.egress import Egress, system_lookup
 from sazon.policy.gate import Gate
 from sazon.policy.grant import RunGrant, propose
 from sazon.policy.message import Message
+from sazon.policy.response import Patience, Response
 from sazon.policy.ruling import PUBLIC, Request
 from sazon.policy.spending import Limits, Price
 from sazon.testing.fake_provider import FakeProvider

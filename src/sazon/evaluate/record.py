@@ -29,11 +29,12 @@ from sazon.models.prompt import Prompt
 from sazon.models.recorded import RECORDING_VERSION, recording_key
 from sazon.models.remote import Patient, RemotePredictor, Reply, Sleep
 from sazon.policy.destination import Destination
-from sazon.policy.egress import Egress, Response
+from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
 from sazon.policy.grant import Proposal, RunGrant
 from sazon.policy.grant import propose as propose_grant
 from sazon.policy.message import Message
+from sazon.policy.response import Response
 from sazon.policy.ruling import PUBLIC, Request
 from sazon.policy.spending import Limits, Price
 

@@ -21,8 +21,8 @@ from sazon.core.errors import PluginError, ProviderError, SazonError
 from sazon.core.seams import Capabilities
 from sazon.core.types import Answers
 from sazon.models.prompt import Prompt
-from sazon.policy.egress import Response
 from sazon.policy.message import Message
+from sazon.policy.response import Response
 
 Send = Callable[[Message], Awaitable[Response]]
 """Takes one message out by the only way, and brings the answer."""

@@ -32,9 +32,10 @@ from sazon.pipeline.kitchen import Kitchen
 from sazon.pipeline.options import CHARACTERS_PER_TOKEN, listed_price
 from sazon.pipeline.surroundings import cache_folder
 from sazon.policy.destination import Destination
-from sazon.policy.egress import Egress, Patience
+from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
 from sazon.policy.grant import Proposal
+from sazon.policy.response import Patience
 from sazon.policy.spending import Price
 from sazon.recipe import Plan, ProviderConfig, Recipe
 from sazon.recipe.write import task_name

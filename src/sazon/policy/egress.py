@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -23,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from sazon.core.errors import EnvironmentLacks, PolicyRefused, ProviderError, SazonError
 from sazon.policy.destination import Destination, Networks, reachable
 from sazon.policy.gate import Gate, Sealed
+from sazon.policy.response import Answer, Patience, Response, Streaming, Tail, seconds_of, settle
 from sazon.policy.ruling import Denied, Ruling, refusal
-from sazon.policy.spending import Usage, counted
 from sazon.policy.transport import Trust
 
 if TYPE_CHECKING:
@@ -32,62 +31,6 @@ if TYPE_CHECKING:
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """(host, port) → every IP address behind the name."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How long and how much one answer may be."""
-
-    connect_s: float = 10.0
-    total_s: float = 60.0
-    max_answer_bytes: int = 4_000_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Response:
-    """What came back. The body is kept for successes only: errors echo what was sent."""
-
-    status: int
-    body: bytes = field(repr=False)
-    seconds: float
-    """From before connecting to the last byte."""
-    retry_after_s: float | None = None
-    usage: Usage | None = None
-    """None where the provider did not say; the grant's account then keeps the bound."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Streaming:
-    """An answer that is still coming."""
-
-    status: int
-    blocks: AsyncIterator[bytes] = field(repr=False)
-    """The body as it arrives; nothing of errors."""
-
-
-@dataclass(kw_only=True, slots=True)
-class _Answer:
-    """An answer whose head has arrived."""
-
-    status: int
-    retry_after_s: float | None
-    blocks: AsyncIterator[bytes]
-    usage: Usage | None = None
-
-
-class _Tail:
-    """The last whole event of a stream that tells the tokens used."""
-
-    def __init__(self) -> None:
-        self._open = b""
-        self.last_event = b""
-
-    def take(self, block: bytes) -> None:
-        """Look for usage in what has just come."""
-        *lines, self._open = (self._open + block).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:") and b'"usage"' in line:
-                self.last_event = line.removeprefix(b"data:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +108,7 @@ class Egress:
         began = time.perf_counter()
         async with self._answering(sealed) as answer:
             body = b"".join([block async for block in answer.blocks])
-            answer.usage = _settle(sealed, answer.status, body)
+            answer.usage = settle(sealed, answer.status, body)
         return Response(
             status=answer.status,
             body=body,
@@ -185,9 +128,9 @@ class Egress:
             SazonError: as `send`; PolicyRefused also from the middle of the stream.
         """
         async with self._answering(sealed) as answer:
-            tail = _Tail()
+            tail = Tail()
             yield Streaming(status=answer.status, blocks=self._watched(sealed, answer.blocks, tail))
-            answer.usage = _settle(sealed, answer.status, tail.last_event)
+            answer.usage = settle(sealed, answer.status, tail.last_event)
 
     def send_now(self, sealed: Sealed) -> Response:
         """`send` for code that is not asynchronous."""
@@ -196,7 +139,7 @@ class Egress:
     # ---------------------------------------------------------------- the socket
 
     @contextlib.asynccontextmanager
-    async def _answering(self, sealed: Sealed) -> AsyncIterator[_Answer]:
+    async def _answering(self, sealed: Sealed) -> AsyncIterator[Answer]:
         """An answer under way; whatever fails is written down, and raised without a word of what was sent."""
         if not isinstance(sealed, Sealed):
             raise PolicyRefused("only sealed requests can be sent", mend="Ask the gate first.")
@@ -232,7 +175,7 @@ class Egress:
         raise _anew(failure.error)
 
     @contextlib.asynccontextmanager
-    async def _posted(self, sealed: Sealed, headers: Mapping[str, str]) -> AsyncIterator[_Answer]:
+    async def _posted(self, sealed: Sealed, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
         from yarl import URL
 
         where = sealed.destination.origin
@@ -249,9 +192,9 @@ class Egress:
                 )
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise ProviderError("the answer is compressed, which was not asked for", where=where)
-            yield _Answer(
+            yield Answer(
                 status=answer.status,
-                retry_after_s=_seconds(answer.headers.get("Retry-After")),
+                retry_after_s=seconds_of(answer.headers.get("Retry-After")),
                 blocks=self._blocks(answer, where),
             )
             answer.close() if answer.status != 200 else None
@@ -280,7 +223,7 @@ class Egress:
             yield block
 
     async def _watched(
-        self, sealed: Sealed, blocks: AsyncIterator[bytes], tail: _Tail
+        self, sealed: Sealed, blocks: AsyncIterator[bytes], tail: Tail
     ) -> AsyncIterator[bytes]:
         """Blocks while everything still stands."""
         async for block in blocks:
@@ -432,27 +375,3 @@ def _failure_of(error: Exception, where: str) -> _Failure | None:
         what = "the provider broke off, or its answer is not HTTP"
         return _Failure(ProviderError(what, where=where, retryable=True), sent=True)
     return None
-
-
-def _settle(sealed: Sealed, status: int, body: bytes) -> Usage | None:
-    """Book what the request really used; what is not told stays at its bound."""
-    account, bound = sealed.permit.account, sealed.tokens_bound
-    if status != 200:
-        account.settle(bound, (0, 0))  # providers do not charge for errors
-        return None
-    used = counted(_json(body))
-    if used is None:
-        return None
-    return Usage(tokens_in=used[0], tokens_out=used[1], money=account.settle(bound, used))
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _seconds(text: str | None) -> float | None:
-    """A Retry-After in seconds; dates and nonsense count as none."""
-    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 else None
