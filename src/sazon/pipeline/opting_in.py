@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -106,6 +107,19 @@ class Allowed:
                 purpose="federate" if plan.stage == "federate" else "adapt",
                 artifact=candidate.artifact.digest,
             )
+
+    def providers(self, rows: Dataset, names: Iterable[str]) -> frozenset[str]:
+        """Providers to which rows like these could all go: opened, and with everybody's consent."""
+        if "infer.external" not in self.policy.opt_in:
+            return frozenset()
+        return frozenset(name for name in names if not self._shut(rows, name))
+
+    def _shut(self, rows: Dataset, provider: str) -> int:
+        """How many rows could not go to a provider."""
+        _, left_out = opted_in(
+            rows, "infer.external", self.consents, self.policy, now=self.now, recipient=lambda row: provider
+        )
+        return left_out.rows
 
     @property
     def digest(self) -> str:

@@ -187,13 +187,15 @@ def _decide(
 ) -> Decision:
     """Gates first, then the probability of being best over the joint draws."""
     config = kitchen.recipe.config.decide
+    open_to = kitchen.allowed.providers(kitchen.splits.test, kitchen.recipe.config.providers)
 
     def work(folder: Path) -> None:
-        decision = decide.choose(config, candidates, evaluation, quality, costs)
+        decision = decide.choose(config, candidates, evaluation, quality, costs, consented_providers=open_to)
         (folder / "decision.json").write_text(files.to_json(decision), encoding="utf-8")
 
     inputs = {
         "config": digest.of_text(config.model_dump_json()),
+        "consented": ", ".join(sorted(open_to)),
         "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
         "economics": digest.of_folder(kitchen.run.directory / "economics"),
         "sazon": __version__,
