@@ -37,18 +37,13 @@ def commands() -> str:
         "2 the recipe or the data is wrong, 3 the environment lacks something (with the line that "
         "installs it), 4 undecided.\n",
     ]
-    parts += _commands(root, context, "")
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        under = getattr(command, "commands", None)
+        parts += (
+            [_command(f"{name} {k}", c) for k, c in under.items()] if under else [_command(name, command)]
+        )
     return "\n".join(parts)
-
-
-def _commands(group: Any, context: Any, before: str) -> Iterator[str]:
-    """Every command of a group, those of its groups as `sazon group command`."""
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if hasattr(command, "list_commands"):
-            yield from _commands(command, context, f"{before}{name} ")
-        else:
-            yield _command(f"{before}{name}", command)
 
 
 def _command(name: str, command: Any) -> str:

@@ -16,8 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sazon.cli import keys
-from sazon.cli.plain import Json, speaking_plainly
+from sazon.cli import audit, keys
+from sazon.cli import consent as consent_commands
+from sazon.cli.speaking import speaking_plainly
 
 UNDECIDED = 4
 
@@ -31,6 +32,10 @@ app = typer.Typer(
     help="Rent the frontier, buy the hardware, or season your own model? Evidence, a decision, a gateway.",
     epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
 )
+
+app.add_typer(consent_commands.app)
+app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]
@@ -46,9 +51,8 @@ Record = Annotated[
 ]
 Spend = Annotated[float | None, typer.Option("--spend", help="Most money each --record may cost.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Give the consent that --record asks for.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
-
-app.add_typer(keys.app, name="keys")
 
 # --------------------------------------------------------------------------- start
 

@@ -1,15 +1,12 @@
-"""What all commands share: errors in words with their exit code, and `--json`."""
+"""How every command ends when something is wrong: in words, with an exit code; a bug keeps its traceback."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Annotated
 
 import typer
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 
 @contextlib.contextmanager
