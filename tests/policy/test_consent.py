@@ -209,6 +209,11 @@ def test_a_record_that_says_nothing_is_refused(changes):
         consent(**changes)
 
 
+@given(st.floats(0, 4e9))
+def test_a_written_moment_is_never_later_than_the_moment(at):
+    assert at - 2e-6 <= moment(written(at), where="x") <= at
+
+
 def test_times_need_their_offset():
     spring = datetime(2026, 3, 29, 2, 30, tzinfo=timezone(timedelta(hours=1)))
     assert moment(spring.isoformat(), where="x") == spring.timestamp()

@@ -103,7 +103,9 @@ SPANS = st.lists(
 def test_merging_covers_the_same_characters_once(spans: list[Span]) -> None:
     result = merged(spans)
     assert all(a.end <= b.start for a, b in zip(result, result[1:], strict=False))
-    assert {i for s in result for i in range(s.start, s.end)} == {i for s in spans for i in range(s.start, s.end)}
+    assert {i for s in result for i in range(s.start, s.end)} == {
+        i for s in spans for i in range(s.start, s.end)
+    }
     assert merged(result) == result
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sazon.policy.detect.decode import DECODED_LIMIT, joined, pieces, unescaped
+from sazon.policy.detect.decode import DECODED_LIMIT, disguises, joined, pieces, unescaped
 from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
 
@@ -112,7 +112,7 @@ def test_binary_is_closed() -> None:
     assert [p.text for p in pieces(base64.b64encode(noise).decode())] == [None]
     assert [p.text for p in pieces(noise.hex())] == [None]
     assert [p.text for p in pieces("foto data:image/png;base64,iVBORw0KGgo= fin")] == [None]
-    assert [p.text for p in pieces("hola" + "\ufe01\ufe02\ufe03\ufe04\ufe05" + "!")] == [None]
+    assert [p.text for p in disguises("hola" + "\ufe01\ufe02\ufe03\ufe04\ufe05" + "!")] == [None]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_canary_anywhere_is_seen_and_can_be_replaced(request, data):
 @given(requests)
 def test_structure_stays_and_what_no_leaf_changed_stays_to_the_last_character(request):
     assert replaced(request, lambda leaf: leaf.text) == request
-    marked = replaced(request, lambda leaf: leaf.text if leaf.place == "key" else "x")
+    marked = replaced(request, lambda leaf: "x" if leaf.place == "value" else leaf.text)
     for first, second in zip(request["messages"], marked["messages"], strict=True):
         assert first["role"] == second["role"]
     assert request.get("temperature") == marked.get("temperature")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sazon.core.errors import IntegrityError, PluginError
 from sazon.policy.detect import KINDS, Span
-from sazon.policy.pseudonyms import Conversation, marker
+from sazon.policy.leaves import check_shape
+from sazon.policy.pseudonyms import Conversation, cover_request, marker, restore_answer
 
 MARKER = r"⟦[A-Z_]+_[2-9A-Z]{6}⟧"
 
@@ -239,3 +240,43 @@ def test_a_hundred_conversations_at_once_do_not_mix():
         assert [shared.restore(mark) for _, _, mark in said] == [value for value, _, _ in said]
         restored = own.restore(everything)
         assert restored.count("Ana") == restored.count(f"Ana {i} ") == len(said)
+
+
+def test_a_whole_request_leaves_without_its_values_and_its_answer_comes_back_with_them():
+    name, quoted = "Ana López", 'Ana "la López"'
+
+    def find(leaf):
+        found = [(value, leaf.text.find(value)) for value in (name, quoted, "612345678", "Ana_tool")]
+        return [span(at, at + len(value)) for value, at in found if at >= 0]
+
+    parameters = {"properties": {name: {"enum": [612345678, 7]}}, "required": [name]}
+    function = {"name": "Ana_tool", "parameters": parameters}
+    request = {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": f"Soy {name}", "name": name},
+            {"role": "tool", "tool_call_id": "1", "content": json.dumps({"to": quoted, "phone": 612345678})},
+            {"role": "user", "content": "repite ⟦PERSON_7K2QX9⟧ y PERSON_7K2QX9"},
+        ],
+        "metadata": {name: quoted},
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": "Ana_tool"}},
+    }
+    check_shape(request)
+    conversation = Conversation()
+    sent = cover_request(request, conversation, find)
+    check_shape(sent)
+    told = json.dumps(sent, ensure_ascii=False)
+    assert not any(value in told for value in ("Ana", "López", "612345678", "⟦PERSON_7K2QX9⟧"))
+    tool = sent["tools"][0]["function"]
+    assert tool["name"] == sent["tool_choice"]["function"]["name"]
+    assert list(tool["parameters"]["properties"]) == tool["parameters"]["required"]
+    assert tool["parameters"]["required"][0].replace("_", "").isalnum()
+    assert cover_request(request, conversation, find) == sent
+    call = {"name": tool["name"], "arguments": sent["messages"][1]["content"]}
+    message = {"content": sent["messages"][2]["content"], "tool_calls": [{"id": "1", "function": call}]}
+    answer = restore_answer({"choices": [{"message": message}]}, conversation)["choices"][0]["message"]
+    assert answer["content"] == request["messages"][2]["content"]
+    assert answer["tool_calls"][0]["function"]["name"] == "Ana_tool"
+    arguments = json.loads(answer["tool_calls"][0]["function"]["arguments"])
+    assert arguments == {"to": quoted, "phone": "612345678"}

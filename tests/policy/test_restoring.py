@@ -3,6 +3,7 @@
 Reduced here; `make campaigns` runs it in full.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -320,3 +321,23 @@ def test_a_whole_answer_is_restored_in_every_string():
     assert json.loads(second["arguments"] + '"}') == {"a": VALUES["ADDRESS"]}
     assert restore_answer({"error": {"message": ana}}, conversation) == {"error": {"message": ana}}
     assert message["content"] == f"Hola {ana}"
+
+
+def test_a_hundred_streams_at_once_do_not_mix():
+    shared_code = "A2B3C4"
+
+    async def one(i):
+        conversation = Conversation(draw=lambda: shared_code)
+        whole = Span(start=0, end=len(f"Ana {i}"), kind="PERSON", detector="test")
+        sent = conversation.cover(f"Ana {i}", [whole])
+        stream, out = RestoringEvents(conversation), b""
+        raw = as_bytes([event({"content": c}) for c in f"Hola {sent}."])
+        for at in range(0, len(raw), 101):
+            out += stream.feed(raw[at : at + 101])
+            await asyncio.sleep(0)
+        return joined(out + stream.end())[0]
+
+    async def every():
+        return await asyncio.gather(*map(one, range(100)))
+
+    assert asyncio.run(every()) == [{(0, "content"): f"Hola Ana {i}."} for i in range(100)]

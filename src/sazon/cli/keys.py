@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sazon.cli.speaking import speaking_plainly
+from sazon.cli.plain import Json, speaking_plainly
 from sazon.core.errors import RecipeError
 from sazon.core.words import LANGUAGES, Language, say
 
@@ -26,7 +26,6 @@ app = typer.Typer(
 )
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) with a policy section.")]
 Lang = Annotated[str | None, typer.Option("--lang", help="es or en; default: the recipe's.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 
 @app.command()

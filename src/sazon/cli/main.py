@@ -16,9 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sazon.cli import audit, keys
-from sazon.cli import consent as consent_commands
-from sazon.cli.speaking import speaking_plainly
+from sazon.cli import audit, consent, keys
+from sazon.cli.plain import Json, speaking_plainly
 
 UNDECIDED = 4
 
@@ -33,9 +32,9 @@ app = typer.Typer(
     epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
 )
 
-app.add_typer(consent_commands.app)
-app.add_typer(audit.app, name="audit")
+app.add_typer(consent.app, name="consent")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]
@@ -51,7 +50,6 @@ Record = Annotated[
 ]
 Spend = Annotated[float | None, typer.Option("--spend", help="Most money each --record may cost.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Give the consent that --record asks for.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 
 # --------------------------------------------------------------------------- start

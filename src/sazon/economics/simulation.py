@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from sazon.core.errors import RecipeError
+from sazon.core.outlook import BreakEven
 from sazon.core.rng import integer
 from sazon.core.types import Costs, Estimate, Floats, Outlook, QualityDraws, Waiting
+from sazon.economics.break_even import MOST_WORLDS as BROKEN_WORLDS
+from sazon.economics.break_even import breaks_of, usual_demand
 from sazon.economics.cashflow import Flows, Market, draw_market, flows_of, load_of
 from sazon.economics.config import EconomicsConfig
 from sazon.economics.later import MOST_WORLDS, Later, dependence_of, later_of, waiting_of
 from sazon.economics.options import Option
 from sazon.economics.risk import Hazards, draw_hazards
 from sazon.economics.summary import Ledgers, drivers_of, summarise
-from sazon.economics.unknowns import dominated_by, unknowns_of
+from sazon.economics.unknowns import dominated_by, influences_of, unknowns_of
 from sazon.economics.worlds import Block, Worlds
 
 WEIGHTED = "weighted_error"
@@ -71,20 +74,24 @@ def simulate(
     later = _later(config, held, quality.candidates, wrong, hazards, worlds)
     parts = {"fixed": ledgers.fixed, "use": ledgers.bare - ledgers.fixed, "errors": ledgers.errors}
     all_wrong = np.concatenate([b.all_wrong for b in blocks])
+    outlook = _outlook(ledgers, later, held, worlds, config)
+    # Inputs first: looking where options cost the same draws more of what only that needs.
+    inputs, drawn = worlds.rows, dict(worlds.columns)
+    breaks = _breaks(config, held, ledgers, wrong, hazards, worlds)
     return Costs(
         values=ledgers.total,
         candidates=quality.candidates,
         currency=config.currency,
         months=config.months,
         prices_as_of=_as_of(options, worlds),
-        summary=_summary(ledgers, later, worlds, config),
+        summary=_summary(ledgers, later, breaks, worlds, config),
         # Worlds are in random order: the first block is a fair sample of all.
         timeline=dict(zip(quality.candidates, blocks[0].fans, strict=True)),
         drivers=drivers_of(ledgers, worlds.columns),
-        inputs=worlds.rows,
+        inputs=inputs,
         parts={**parts, "all_wrong": np.repeat(all_wrong[:, None], len(quality.candidates), axis=1)},
-        drawn=dict(worlds.columns),
-        outlook=_outlook(ledgers, later, held, worlds, config),
+        drawn=drawn,
+        outlook=replace(outlook, breaks=breaks),
     )
 
 
@@ -105,11 +112,32 @@ def _later(
 
 
 def _summary(
-    ledgers: Ledgers, later: Later | None, worlds: Worlds, config: EconomicsConfig
+    ledgers: Ledgers,
+    later: Later | None,
+    breaks: Sequence[BreakEven],
+    worlds: Worlds,
+    config: EconomicsConfig,
 ) -> dict[str, dict[str, Estimate]]:
     found = summarise(ledgers, tail=config.tail_level)
     hangs = dependence_of(later, worlds.stream("dependence")) if later else {}
-    return {name: {**held, **hangs.get(name, {})} for name, held in found.items()}
+    none = Estimate.none("there is no other candidate", unit="requests/day")
+    even = {b.name: usual_demand(b) for b in breaks}
+    level = "break_even_requests_per_day"
+    return {n: {**held, level: even.get(n, none), **hangs.get(n, {})} for n, held in found.items()}
+
+
+def _breaks(
+    config: EconomicsConfig,
+    held: dict[str, Option],
+    ledgers: Ledgers,
+    wrong: Floats,
+    hazards: Hazards,
+    worlds: Worlds,
+) -> tuple[BreakEven, ...]:
+    """Where every option costs as much as the cheapest other one."""
+    block = worlds.block(0, BROKEN_WORLDS)
+    market = draw_market(config, block, hazards)
+    return breaks_of(config, held, ledgers, wrong[block.rows], market, block)
 
 
 def _waiting(later: Later | None, held: dict[str, Option]) -> tuple[Waiting, ...]:
@@ -128,10 +156,13 @@ def _outlook(
     inputs = {**worlds.columns, **accuracies}
     rng = worlds.stream("information")
     unknowns, everything = unknowns_of(ledgers.total, inputs, unit=config.currency, rng=rng)
+    influences, fit = influences_of(ledgers.total, inputs)
     return Outlook(
         tail_level=config.tail_level,
         dominated=dominated_by(ledgers.total, ledgers.candidates),
         unknowns=unknowns,
+        influences=influences,
+        fit=fit,
         everything=everything,
         waiting=_waiting(later, held),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sazon.core.outlook import Dominated, Unknown
+from sazon.core.outlook import Dominated, Influence, Unknown
 from sazon.core.types import Estimate, Floats
 
 MOST_WORLDS = 4000
@@ -46,6 +46,33 @@ def unknowns_of(
         for name in ordered[:MOST_UNKNOWNS]
     )
     return found, _assumed(perfect(-total, rng=rng, unit=unit))
+
+
+def influences_of(total: Floats, inputs: Mapping[str, Floats]) -> tuple[tuple[Influence, ...], Estimate]:
+    """Sobol' indices, of first and total order, of the gap between the two cheapest (by median).
+
+    Args:
+        total: shape (worlds, options): cost of each option.
+        inputs: name → shape (worlds,), the value of each uncertain input.
+
+    Returns:
+        Inputs in the order of their total index (of their first-order one where that is undefined), and the
+        fit of the polynomial they are read from.
+    """
+    from sazon.stats.chaos import influences
+
+    total = total[:MOST_WORLDS]
+    moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
+    if total.shape[1] < 2 or not moving:
+        return (), Estimate.none("there is no other candidate", unit="share")
+    first, second = np.argsort(np.median(total, axis=0), kind="stable")[:2]
+    found = influences(np.stack(list(moving.values()), axis=1), total[:, second] - total[:, first])
+    pairs = [
+        Influence(name=name, first=_assumed(pair.first), total=_assumed(pair.total))
+        for name, pair in zip(moving, found.indices, strict=True)
+    ]
+    ordered = sorted(pairs, key=lambda p: -(p.total.value or p.first.value or 0.0))
+    return tuple(ordered), found.fit
 
 
 def dominated_by(total: Floats, names: tuple[str, ...]) -> tuple[Dominated, ...]:

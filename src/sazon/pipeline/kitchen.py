@@ -45,8 +45,7 @@ class Kitchen:
     @property
     def economics_config(self) -> economics.EconomicsConfig:
         """The recipe's economics, tokens per request filled in from the data."""
-        config = self.recipe.config
-        return with_tokens(config.economics, self.splits.test, task=config.data.task)
+        return with_tokens(self.recipe.config.economics, self.splits.test, task=self.recipe.data.task)
 
     @property
     def held_out(self) -> frozenset[str]:
@@ -77,7 +76,7 @@ def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], lis
         EnvironmentLacks: a base model is not there.
     """
     config, cache = wanted.config, cache_folder()
-    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
+    loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache)
     bases = {
         name: models.resolve_base(name, m.source, root=wanted.root, offline=offline, cache=cache)
         for name, m in config.models.items()
@@ -93,7 +92,6 @@ def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], lis
 
 def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
     """Look, split the data once, leave out who did not opt in, and write down everything resolved."""
-    config, cache = wanted.config, cache_folder()
     check_hosts(wanted)
     check_risks(wanted)
     loaded, bases, findings = look(wanted, offline=offline)
@@ -101,29 +99,17 @@ def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, lis
     may = allowed(wanted)
     splits, unlabelled, left_out = may.splits(whole, loaded.unlabelled)
     findings += left_out
-    prices_on = _prices_on(opened)
-    prices = prices_of(wanted, on=prices_on)
-    opened.write("recipe.yaml", wanted.text)
-    opened.write(
-        "resolved.json",
-        json.dumps(
-            {
-                "seed": config.seed,
-                "root": os.path.relpath(wanted.root, opened.directory),
-                "overrides": wanted.overrides,
-                "prices_on": prices_on.isoformat(),
-                "recipe": wanted.resolved,
-                "recipe_digest": wanted.digest,
-                "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
-                "splits": splits.digests,
-                "how_split": sentences(splits.how, "en"),
-                "versions": versions(),
-                "machine": machine(),
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n",
+    day = prices_on(opened)
+    prices = prices_of(wanted, on=day)
+    write_down(
+        wanted,
+        opened,
+        prices_on=day,
+        found={
+            "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
+            "splits": splits.digests,
+            "how_split": sentences(splits.how, "en"),
+        },
     )
     kitchen = Kitchen(
         recipe=wanted,
@@ -132,14 +118,31 @@ def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, lis
         unlabelled=unlabelled,
         allowed=may,
         bases=bases,
-        cache=cache,
+        cache=cache_folder(),
         prices=prices,
     )
     opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
     return kitchen, findings
 
 
-def _prices_on(opened: Run) -> datetime.date:
+def write_down(wanted: Recipe, opened: Run, *, prices_on: datetime.date, found: Mapping[str, object]) -> None:
+    """Write the recipe and everything that was resolved, with what was found of data and bases."""
+    resolved = {
+        "seed": wanted.config.seed,
+        "root": os.path.relpath(wanted.root, opened.directory),
+        "overrides": wanted.overrides,
+        "prices_on": prices_on.isoformat(),
+        "recipe": wanted.resolved,
+        "recipe_digest": wanted.digest,
+        **found,
+        "versions": versions(),
+        "machine": machine(),
+    }
+    opened.write("recipe.yaml", wanted.text)
+    opened.write("resolved.json", json.dumps(resolved, indent=1, ensure_ascii=False) + "\n")
+
+
+def prices_on(opened: Run) -> datetime.date:
     """The day a run began: resuming it later must not change its prices."""
     if (opened.directory / "resolved.json").is_file():
         return datetime.date.fromisoformat(read_resolved(opened.directory)["prices_on"])

@@ -206,7 +206,7 @@ def record_candidates(
         EnvironmentLacks: it stopped before the last text.
     """
     plans = [_askable(wanted, name) for name in names]
-    loaded = data.load(wanted.config.data, root=wanted.root, offline=offline, cache=cache_folder())
+    loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache_folder())
     splits = _splits(wanted, loaded)
     made = []
     for plan in plans:
@@ -378,10 +378,8 @@ def refuse_private(asking: Asking) -> None:
 
 
 def _prompt(wanted: Recipe, splits: Splits, plan: Plan) -> Prompt:
-    config = wanted.config
-    return prompt_of(
-        plan.config, splits, task=config.data.task, descriptions=config.data.labels, seed=config.seed
-    )
+    task, described = wanted.data.task, wanted.data.labels
+    return prompt_of(plan.config, splits, task=task, descriptions=described, seed=wanted.config.seed)
 
 
 def _splits(wanted: Recipe, loaded: Loaded) -> Splits:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from sazon.core import registry
 from sazon.pipeline.live import price_for
 from sazon.policy.destination import Destination, Networks, networks_of
+from sazon.policy.detect.inspector import default_inspector
+from sazon.policy.egress import Egress
+from sazon.policy.locks import Locks
+from sazon.policy.passage import Passage
 from sazon.policy.permit import Opening
 from sazon.policy.spending import Limits
 from sazon.policy.transport import Trust
@@ -32,6 +39,32 @@ def opening_of(wanted: Recipe, name: str) -> Opening:
         limits=Limits(tokens=limits.external_tokens),
         price=price,
     )
+
+
+@contextlib.contextmanager
+def passage_of(wanted: Recipe) -> Iterator[Passage | None]:
+    """The way out to a recipe's providers, for live requests; None where the recipe opens none.
+
+    Raises:
+        EnvironmentLacks: it opens some, and there are no keys, detectors or store.
+        IntegrityError: a wrong key, or a damaged store.
+    """
+    config = wanted.config.policy
+    if "infer.external" not in config.opt_in or not wanted.config.providers:
+        yield None
+        return
+    openings = {name: opening_of(wanted, name) for name in wanted.config.providers}
+    inspector = default_inspector(config.detectors, timeout_s=config.detect_timeout_s)
+    with contextlib.closing(Locks.open(config, root=wanted.root)) as locks:
+        gate = locks.gate(openings.values())
+        yield Passage(
+            openings,
+            gate=gate,
+            egress=Egress(gate),
+            inspector=inspector,
+            vault=locks.vault,
+            live_class=config.live_class,
+        )
 
 
 def networks(to: ProviderConfig) -> Networks:

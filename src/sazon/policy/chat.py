@@ -51,7 +51,7 @@ _VALUES = ("enum", "const", "default", "examples", "minimum", "maximum", "exclus
            "minProperties", "maxProperties", "minContains", "maxContains", "dependentRequired",
            "dependencies", "discriminator")  # fmt: skip
 _schema |= (
-    {name: Open(SCHEMA) for name in _MAPS}
+    {name: Open(SCHEMA, names=name == "properties") for name in _MAPS}
     | {name: Items(SCHEMA) for name in _LISTS}
     | dict.fromkeys(_ONE, SCHEMA)
     | dict.fromkeys(_TEXTS, TEXT)
@@ -60,7 +60,7 @@ _schema |= (
     | {
         "type": Either((_TYPES, Items(_TYPES, most=7))),
         "items": Either((Fields(_schema, closed=False), Items(SCHEMA), FLAG)),
-        "required": Either((Items(TEXT), FLAG)),
+        "required": Either((Items(NAME), FLAG)),
     }
 )
 

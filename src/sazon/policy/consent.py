@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from sazon.core.dataset import DataClass
@@ -163,8 +163,12 @@ def moment(text: str, *, where: str) -> float:
 
 
 def written(at: float) -> str:
-    """A moment as ISO 8601 in UTC, to the microsecond where it has them."""
-    return datetime.fromtimestamp(at, UTC).isoformat()
+    """A moment as ISO 8601 in UTC, to the microsecond, never later than it is.
+
+    Rounded up, a consent given now would begin a moment from now.
+    """
+    found = datetime.fromtimestamp(at, UTC)
+    return (found if found.timestamp() <= at else found - timedelta(microseconds=1)).isoformat()
 
 
 def _is_digest(text: str) -> bool:

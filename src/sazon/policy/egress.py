@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sazon.core.errors import EnvironmentLacks, PolicyRefused, ProviderError, SazonError
 from sazon.policy.destination import Destination, Networks, reachable
 from sazon.policy.gate import Gate, Sealed
-from sazon.policy.ruling import Ruling, refusal
+from sazon.policy.ruling import Denied, Ruling, refusal
 from sazon.policy.spending import Usage, counted
 from sazon.policy.transport import Trust
 
@@ -409,6 +409,8 @@ def _may_have_left(error: SazonError) -> bool:
 
 def _anew(error: SazonError) -> SazonError:
     """The same error without the frames it has come through."""
+    if isinstance(error, Denied):
+        return Denied(error.ruling, where=error.where)
     if isinstance(error, ProviderError):
         return ProviderError(error.what, where=error.where, mend=error.mend, retryable=error.retryable)
     return type(error)(error.what, where=error.where, mend=error.mend)

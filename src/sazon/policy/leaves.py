@@ -35,7 +35,7 @@ from sazon.policy.shape import (
 )
 
 Place = Literal["value", "key", "number", "name"]
-"""`number`: content that came as a number; `name`: a string that must stay a plain identifier."""
+"""`number`: content that came as a number; `name`: a value or key that must stay a plain identifier."""
 Path = tuple[str | int, ...]
 _ANYTHING = Anything()
 _DEEPEST = 64
@@ -177,7 +177,8 @@ def _object(value: Mapping[Any, Any], replace: Replace, shape: Shape, path: Path
             inner = shape.of
         name = key
         if not isinstance(shape, Fields) or inner is None:
-            name = _opened(key, replace, (*path, key), "key", nested)
+            place: Place = "name" if isinstance(shape, Open) and shape.names else "key"
+            name = _opened(key, replace, (*path, key), place, nested)
         if name in result:
             raise _refused("same_keys")
         result[name] = _walked(one, replace, inner or _ANYTHING, (*path, key), nested)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sazon.core.dataset import DataClass
 from sazon.core.errors import PolicyRefused, ProviderError
 from sazon.policy.detect.span import Span
 from sazon.policy.egress import Egress
@@ -82,6 +83,7 @@ class Passage:
         egress: Egress,
         inspector: Inspects,
         vault: Vault | None = None,
+        live_class: DataClass = DataClass.SPECIAL,
     ) -> None:
         """Use the gate that holds the openings, and an egress of that gate.
 
@@ -91,7 +93,9 @@ class Passage:
             egress: sends.
             inspector: looks into every text.
             vault: keeps pseudonyms between the turns of a conversation; without it each request has its own.
+            live_class: of text whose sender names none.
         """
+        self.live_class = live_class
         self._openings = openings
         self._gate = gate
         self._egress = egress
@@ -121,7 +125,11 @@ class Passage:
             answer = None
         if not isinstance(answer, dict):
             raise ProviderError("the answer is not JSON", where=asked.provider, retryable=True)
-        return Passed(status=200, content=restore_answer(answer, pseudonyms), ruling=sealed.ruling)
+        return Passed(
+            status=200,
+            content=restore_answer(answer, pseudonyms, json_content=_wants_json(asked)),
+            ruling=sealed.ruling,
+        )
 
     @contextlib.asynccontextmanager
     async def stream(self, asked: Asked) -> AsyncIterator[PassedStream]:
@@ -132,7 +140,10 @@ class Passage:
         """
         sealed, pseudonyms = await asyncio.to_thread(self._prepare, asked)
         async with self._egress.stream(sealed) as coming:
-            yield PassedStream(status=coming.status, events=_restored(coming.blocks, pseudonyms))
+            yield PassedStream(
+                status=coming.status,
+                events=_restored(coming.blocks, RestoringEvents(pseudonyms, json_content=_wants_json(asked))),
+            )
 
     # ------------------------------------------------------------------- the way out
 
@@ -230,8 +241,13 @@ def _places(spans: Sequence[Sequence[Span]]) -> tuple[Found, ...]:
     )
 
 
-async def _restored(blocks: AsyncIterator[bytes], pseudonyms: Conversation) -> AsyncIterator[bytes]:
-    restoring = RestoringEvents(pseudonyms)
+def _wants_json(asked: Asked) -> bool:
+    """Whether the answer's text is JSON, in which a restored value must be escaped."""
+    wanted = asked.content.get("response_format")
+    return isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema")
+
+
+async def _restored(blocks: AsyncIterator[bytes], restoring: RestoringEvents) -> AsyncIterator[bytes]:
     async for block in blocks:
         if ready := restoring.feed(block):
             yield ready

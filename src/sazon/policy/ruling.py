@@ -205,12 +205,21 @@ def _asked(
     return answers if request.disclosures else "unknown_subject"
 
 
-def refusal(ruling: Ruling, request: Request) -> PolicyRefused:
+class Denied(PolicyRefused):
+    """A ruling that was no; `ruling` says why, for those who may know."""
+
+    def __init__(self, ruling: Ruling, *, where: str) -> None:
+        """Keep the ruling beside the words."""
+        self.ruling = ruling
+        super().__init__(
+            ruling.words("en"), where=where, mend="Nothing was sent. The local model can answer."
+        )
+
+
+def refusal(ruling: Ruling, request: Request) -> Denied:
     """The error for a denied request; it names the address, never the text or a person."""
     try:
         where = Destination.parse(request.url).origin
     except PolicyRefused:
         where = request.provider or "egress"
-    return PolicyRefused(
-        ruling.words("en"), where=where, mend="Nothing was sent. The local model can answer."
-    )
+    return Denied(ruling, where=where)

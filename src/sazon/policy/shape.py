@@ -104,6 +104,8 @@ class Open:
 
     of: Shape
     most: int = 100_000
+    names: bool = False
+    """Its keys are names, as of `Text`."""
 
 
 @dataclass(frozen=True, slots=True)

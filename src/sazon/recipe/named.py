@@ -122,8 +122,8 @@ def unanswered(
         field: its option that names the parent.
         parent: a candidate it is made of.
     """
-    if plan.technique not in COMPOUNDS:
-        return []
+    if plan.technique not in COMPOUNDS or plan.assumed is not None:
+        return []  # where a quality is assumed it is priced, not made
     # Only sources of quality say whether there are answers; whatever is trained has them.
     asked = next((p.config for p in plans if p.name == parent), None)
     if asked is None or getattr(asked, "answers", True):

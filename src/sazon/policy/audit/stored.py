@@ -41,7 +41,7 @@ NODES = Table(
 HEAD = Table(
     "audit_head",
     TABLES,
-    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("one", Integer, primary_key=True, autoincrement=False),
     Column("edge", LargeBinary, nullable=False),
     Column("reading", Text, nullable=False),
     Column("note", Text, nullable=False),
@@ -102,7 +102,7 @@ def set_head(connection: Connection, found: Head) -> None:
     """Put the head in the place of the one before."""
     row = {"edge": b"".join(found.edge.hashes), "reading": found.reading, "note": found.note.text}
     if not connection.execute(_CHANGE_HEAD, row).rowcount:
-        connection.execute(_BEGIN_HEAD, row | {"only": 0})
+        connection.execute(_BEGIN_HEAD, row | {"one": 0})
 
 
 def rows(connection: Connection, begin: int, end: int) -> Iterator[Any]:

@@ -44,8 +44,9 @@ _WORDS: dict[Kind, str] = {
 _CONTEXT = re.compile(
     r"(?<![^\W\d_ºª])(?:"
     + "|".join(f"(?P<{kind}>(?:{words}))" for kind, words in _WORDS.items())
-    + r")(?![^\W\d_])(?=[^0-9]*$)"
+    + r")(?![^\W\d_])"
 )
+_DIGIT = re.compile(r"[0-9]")
 LEAST_DIGITS: dict[Kind, int] = {
     "NIF": 6, "NIE": 6, "CIF": 6, "NSS": 7, "NATIONAL_ID": 6, "RECORD": 4, "LICENCE": 4, "PASSPORT": 5,
     "PLATE": 3, "PHONE": 6, "ACCOUNT": 8, "CARD": 12,
@@ -56,6 +57,10 @@ LEAST_DIGITS: dict[Kind, int] = {
 def context_before(text: str, start: int) -> tuple[Kind | None, int]:
     """What the nearest word before a number calls it, and where that word ends."""
     begin = max(0, start - _REACH)
+    # What stands before another number speaks of that one.
+    other = _DIGIT.findall(text, begin, start)
+    if other:
+        begin = text.rfind(other[-1], begin, start) + 1
     before = text[begin:start].lower()
     if len(before) != start - begin:
         before = text[begin:start]

@@ -30,19 +30,14 @@ _ESCAPE = re.compile(
     r"|%[0-7][0-9a-fA-F]|%[cdCD][0-9a-fA-F]%[89abAB][0-9a-fA-F]|%[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
     r"|&#[0-9]{1,7};?|&#[xX][0-9a-fA-F]{1,6};?|&[A-Za-z]{2,8};"
 )
-_MARKUP = re.compile(
-    r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>"
-    r"|(?<=[0-9A-Za-z])[*`~|]{1,3}(?=[0-9A-Za-z])"
-    r"|(?<=[0-9])[ \t]{0,4}\r?\n[ \t]{0,4}(?=[0-9A-Za-z])"
-)
+_MARKUP = re.compile(r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>|[*`~|]{1,3}|\r?\n[ \t]{0,4}")
 _RIGHT_TO_LEFT = re.compile("\u202e([^\u202c\n]{4,4000})")
 _INVISIBLE = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200f\u2060-\u2064\ufeff]{8,}")
 _DATA_URI = re.compile(r"data:[a-z]{2,16}/[a-z0-9.+-]{1,60}[;a-zA-Z0-9=_-]{0,60};base64,", re.IGNORECASE)
-_BASE64 = re.compile(
-    r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/_-]{60,}\r?\n){1,}[A-Za-z0-9+/_-]*={0,2}"
-    r"|[A-Za-z0-9+/_-]{11,}={0,2}"
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}(?:(?<=[A-Za-z0-9+/_-]{60})\r?\n[A-Za-z0-9+/_-]+)*+={0,2}")
+_HEX = re.compile(
+    r"[0-9a-fA-F](?<![0-9A-Za-wyzA-WYZ][0-9a-fA-F])[0-9a-fA-F][ :-]?(?:[0-9a-fA-F]{2}[ :-]?){7,}+"
 )
-_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9a-fA-F]{2}[ :-]?){8,}+")
 _TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd\ud800-\udfff\ue000-\uf8ff]+")
 
 
@@ -65,37 +60,47 @@ def unescaped(reading: Reading) -> Reading:
 
 def joined(reading: Reading) -> Reading:
     """The reading without markup, and with numbers that a line break tears apart made whole."""
-    return reading.rewritten(_MARKUP, lambda _: "")
+    return reading.rewritten(_MARKUP, _without)
 
 
 def pieces(text: str) -> Iterator[Piece]:
     """Blocks of a text that hold another text, and closed ones; ordinary words are neither."""
-    yield from _odd_blocks(text)
+    if "data:" in text or "DATA:" in text:
+        for match in _DATA_URI.finditer(text):
+            if not match.group().lower().startswith("data:text/"):
+                yield Piece(start=match.start(), end=match.end(), text=None)
     for match in _BASE64.finditer(text):
         token = match.group()
-        if token.upper() == token.lower() or token.islower():
+        if token.upper() == token or token[1:].islower():
+            # Text in base64 mixes both.
             continue
         piece = _opened(match, _from_base64(token))
         unread = len(token) > LONGEST_DIGEST["base64"] and _looks_encoded(token)
         if piece is not None or unread:
             yield piece or Piece(start=match.start(), end=match.end(), text=None)
     for match in _HEX.finditer(text):
-        digits = re.sub(r"0x|[ :-]", "", match.group())
+        digits = re.sub(r"[ :-]", "", match.group())
         piece = _opened(match, bytes.fromhex(digits))
         if piece is not None or len(digits) > LONGEST_DIGEST["hex"]:
             yield piece or Piece(start=match.start(), end=match.end(), text=None)
 
 
-def _odd_blocks(text: str) -> Iterator[Piece]:
-    """Content for the machine alone: written backwards, in invisible characters, or as a file."""
-    if not text.isascii():
-        for match in _RIGHT_TO_LEFT.finditer(text):
-            yield Piece(start=match.start(), end=match.end(), text=match.group(1)[::-1])
-        for match in _INVISIBLE.finditer(text):
-            yield Piece(start=match.start(), end=match.end(), text=None)
-    for match in _DATA_URI.finditer(text):
-        if not match.group().lower().startswith("data:text/"):
-            yield Piece(start=match.start(), end=match.end(), text=None)
+def disguises(text: str) -> Iterator[Piece]:
+    """Content in characters that folding takes away: written backwards, or for the machine alone."""
+    for match in _RIGHT_TO_LEFT.finditer(text):
+        yield Piece(start=match.start(), end=match.end(), text=match.group(1)[::-1])
+    for match in _INVISIBLE.finditer(text):
+        yield Piece(start=match.start(), end=match.end(), text=None)
+
+
+def _without(match: re.Match[str]) -> str:
+    """Nothing in place of a tag, of emphasis inside a word and of a line break inside a number."""
+    mark, text = match.group(), match.string
+    if mark[0] == "<":
+        return ""
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    inside = before.isdigit() if mark[0] in "\r\n" else before.isalnum()
+    return "" if inside and after.isalnum() else mark
 
 
 def _character(match: re.Match[str]) -> str:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from sazon.core import registry
-from sazon.policy.detect.decode import joined, pieces, unescaped
+from sazon.policy.detect.decode import Piece, disguises, joined, pieces, unescaped
 from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
 from sazon.policy.detect.span import Detector, Kind, Span
@@ -28,6 +27,8 @@ CHECKED: tuple[Kind, ...] = (
 """Kinds with a form of their own or a checksum: they name what overlaps them, the first one first."""
 _LEVELS = 2
 _CHUNK, _OVERLAP = 16_384, 1_024
+_NEAR = 240
+"""Characters about what a reading changed; elsewhere it is the plain text, which is read already."""
 _SEAM = 400
 """Characters of a part, at either end, that are read together with its neighbours."""
 
@@ -122,12 +123,15 @@ class Inspector:
         if whole is not bare:
             torn = self._detected(whole, deadline)
             found += [_disguised(text, span, seen) for seen, span in torn if span.kind in CHECKED]
-        readings = [plain] if bare is plain else [plain, bare]
-        return found + [span for reading in readings for span in self._opened(reading, deadline, level)]
+        blocks = [(plain, piece) for piece in disguises(text)] if folded is not plain else []
+        blocks += [(bare, piece) for piece in pieces(bare.text)]
+        if bare is not plain:
+            blocks += [(plain, piece) for piece in pieces(text)]
+        return found + [s for reading, piece in blocks for s in self._opened(reading, piece, deadline, level)]
 
     def _detected(self, reading: Reading, deadline: float) -> Iterator[tuple[str, Span]]:
         """What detectors see in a reading, and its span in the original."""
-        for start, chunk in _chunks(reading.text):
+        for start, chunk in _chunks(reading):
             for detect in self._detectors.values():
                 if time.monotonic() > deadline:
                     raise _TimeIsUp
@@ -140,18 +144,18 @@ class Inspector:
                     )
                     yield chunk[span.start : span.end], moved
 
-    def _opened(self, reading: Reading, deadline: float, level: int) -> Iterator[Span]:
-        """Blocks that hold something sensitive, or cannot be looked into."""
-        for piece in pieces(reading.text):
-            inner: Sequence[Span] = ()
-            closed = piece.text is None or level == _LEVELS
-            if piece.text is not None and not closed:
-                inner = self._found(piece.text, deadline, level=level + 1)
-            if closed or inner:
-                start, end = reading.original(piece.start, piece.end)
-                kind = "OPAQUE" if closed else min(inner, key=_precedence).kind
-                detector = "decode" if closed else min(inner, key=_precedence).detector
-                yield Span(start=start, end=end, kind=kind, detector=detector, hidden=True)
+    def _opened(self, reading: Reading, piece: Piece, deadline: float, level: int) -> Iterator[Span]:
+        """The block as a span, where it holds something sensitive or cannot be looked into."""
+        kind: Kind = "OPAQUE"
+        detector = "decode"
+        if piece.text is not None and level < _LEVELS:
+            inner = self._found(piece.text, deadline, level=level + 1)
+            if not inner:
+                return
+            first = min(inner, key=_precedence)
+            kind, detector = first.kind, first.detector
+        start, end = reading.original(piece.start, piece.end)
+        yield Span(start=start, end=end, kind=kind, detector=detector, hidden=True)
 
 
 def default_inspector(
@@ -163,6 +167,8 @@ def default_inspector(
         PluginError: an unknown detector.
         EnvironmentLacks: a detector that needs a package that is not installed.
     """
+    from sazon.core import registry
+
     detectors = {name: registry.load("detector", name) for name in names}
     return Inspector(detectors, timeout_s=timeout_s, size_limit=size_limit)
 
@@ -217,14 +223,18 @@ def _disguised(text: str, span: Span, seen: str) -> Span:
     return Span(start=span.start, end=span.end, kind=span.kind, detector=span.detector, hidden=True)
 
 
-def _chunks(text: str) -> Iterator[tuple[int, str]]:
+def _chunks(reading: Reading) -> Iterator[tuple[int, str]]:
     """Overlapping chunks, so that no detector works long between two looks at the clock."""
-    start = 0
-    while True:
-        yield start, text[start : start + _CHUNK]
-        if start + _CHUNK >= len(text):
-            return
-        start += _CHUNK - _OVERLAP
+    text = reading.text
+    windows = [(0, len(text))] if reading.starts is None else reading.near_changes(_NEAR)
+    for start, end in windows:
+        while start and start < end and text[start - 1].isalnum() and text[start].isalnum():
+            start += 1  # not in the middle of a word
+        while True:
+            yield start, text[start : min(start + _CHUNK, end)]
+            if start + _CHUNK >= end:
+                break
+            start += _CHUNK - _OVERLAP
 
 
 class _Row:

@@ -153,6 +153,7 @@ _WORLD_PHONE = re.compile(
     r"(?<![0-9A-Za-z+])(?:\+|00)[ (]?[1-9](?:[ .\-/()]{0,3}+[0-9]){6,14}+(?![0-9])"
     r"|(?<![0-9A-Za-z])\([0-9]{2,4}\)[ -]?[0-9](?:[ .-]?[0-9]){5,8}+(?![0-9])"
 )
+_HEAD = re.compile(r"(?<![0-9A-Za-z])(?:[A-Z]{1,4}[ .-]?|[A-Za-z]-?)$")
 _NAMED = re.compile(
     r"(?:[A-Za-z]{1,4}[ .-]?)??[0-9](?:[ .\-/_·]{0,2}+[0-9]){3,23}+(?:[ -]?[A-Za-z](?![0-9A-Za-z]))?"
 )
@@ -233,7 +234,7 @@ def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
         else:
             at += 1
     if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
-        bare = "".join(re.sub(r"[^0-9]", "", text[a:b]) for a, b in groups)
+        bare = _digits(text[groups[0][0] : groups[-1][1]])
         for kind, check in _STRONG.get(len(bare), ()):
             if check(bare):
                 yield _span(groups[0][0], groups[-1][1], kind)
@@ -258,7 +259,9 @@ def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
 
 
 def _kind_of(text: str, window: list[tuple[int, int]]) -> Kind | None:
-    pieces = [re.sub(r"[^0-9]", "", text[a:b]) if b - a > 1 else text[a:b] for a, b in window]
+    pieces = [text[a:b] for a, b in window]
+    if not all(map(str.isdecimal, pieces)):
+        pieces = [_digits(piece) for piece in pieces]
     meanings = FORMS.get(tuple(map(len, pieces)))
     start, end = window[0][0], window[-1][1]
     if meanings is None or not _stands_alone(text, start, end) or not _even(text, window):
@@ -280,6 +283,10 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     )
 
 
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c in "0123456789")
+
+
 def _even(text: str, window: list[tuple[int, int]]) -> bool:
     """Whether short joints part the groups, of at most two sorts, as in 12.345.678-9."""
     joints = [text[a[1] : b[0]] for a, b in pairwise(window)]
@@ -298,9 +305,9 @@ def _beside_a_word(text: str, start: int) -> Iterator[Span]:
         return
     letters = start
     # Letters that belong to the number: X-1234567, AAA 123456.
-    head = re.search(r"(?<![0-9A-Za-z])[A-Z]{1,4}[ .-]?$|(?<![0-9A-Za-z])[A-Za-z]-?$", text[word_end:start])
+    head = _HEAD.search(text, max(word_end, start - 6), start)
     if head:
-        letters = word_end + head.start()
+        letters = head.start()
     match = _NAMED.match(text, letters)
     if match and sum(map(str.isdigit, match.group())) >= LEAST_DIGITS[kind]:
         if not (kind in ("ACCOUNT", "PHONE", "CARD") and _is_amount(text, letters, match.end())):

@@ -22,7 +22,8 @@ _NUMERIC = re.compile(
     rf"(?!\w|[/.,-][0-9])"
 )
 _ISO = re.compile(
-    rf"{_YEAR}(?<![\w/.,-].{{4}})(?P<sep>[/.-])(?:0?[1-9]|1[0-2])(?P=sep)[0-3]?[0-9](?:t[0-9:.]{{4,15}}z?)?(?!\w|[/.,-][0-9])"
+    rf"{_YEAR}(?<![\w/.,-].{{4}})(?P<sep>[/.-])(?:0?[1-9]"
+    rf"|1[0-2])(?P=sep)[0-3]?[0-9](?:t[0-9:.]{{4,15}}z?)?(?!\w|[/.,-][0-9])"
 )
 _WORDED = re.compile(
     rf"[0-9](?<![\w.,][0-9])[0-9]?(?:º|°|er|st|nd|rd|th)?[ -]{{1,2}}(?:de |of )?{_MONTH}"
@@ -46,39 +47,50 @@ _AGE = re.compile(
 )
 _WHO = (
     r"paciente|var[oó]n|mujer|hombre|niñ[oa]|hij[oa]|herman[oa]|padre|madre|lactante|beb[eé]|señora?|chic[oa]"
-    r"|joven|adolescente|muchach[oa]|escolar|neonato|nacid[oa]|femenin[oa]|masculin[oa]|t[ií][oa]|prim[oa]|abuel[oa]"
+    r"|joven|adolescente|muchach[oa]|escolar|neonato|nacid[oa]|femenin[oa]|masculin[oa]|t[ií][oa]"
+    r"|prim[oa]|abuel[oa]"
 )
 _AGE_BEFORE = re.compile(
-    r"(?:\bedad(?: actual)?[ :]{0,3}(?:de )?|\b(?:tengo|tiene|cumpl[a-zíoó]{1,5}|aged?|i am|i'?m|is|soy de) (?:ya )?"
+    r"(?:\bedad(?: actual)?[ :]{0,3}(?:de )?|\b(?:tengo|tiene|cumpl[a-zíoó]{1,5}|aged?|i am|i'?m|is"
+    r"|soy de) (?:ya )?"
     rf"|(?:\b(?:{_WHO})s?\b[^.;\n]{{0,40}}(?:,| de| con))[ ]?(?:unos )?)$"
 )
 _AGED = (" de edad", " old", "-old")
 _NOT_AGE_AFTER = re.compile(
-    r"[ ,]{1,2}(?:de (?:evoluci[oó]n|antig[uü]edad|experiencia|garant[ií]a|duraci[oó]n|seguimiento|tratamiento|contrato"
+    r"[ ,]{1,2}(?:de (?:evoluci[oó]n|antig[uü]edad|experiencia|garant[ií]a|duraci[oó]n|seguimiento"
+    r"|tratamiento|contrato"
     r"|permanencia|plazo|forma|ingreso|estancia|hospitalizaci[oó]n)|despu[eé]s|antes|atr[aá]s|m[aá]s tarde)"
 )
-_AGE_FIELD = re.compile(r"edad[ :]{1,3}(?P<age>[0-9]{1,3})(?! ?(?:a[ñn]os|mes|d[ií]as|sem|%)|[0-9])")
+_AGE_FIELD = re.compile(
+    r"edad[ :]{1,3}(?P<age>[0-9]{1,3})(?: a(?=[ .]))?(?! {0,2}(?:a[ñn]o|mes|d[ií]as|sem|%)|[0-9])"
+)
 _SMALL = (
     r"(?:un|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince"
-    r"|(?:dieci|veinti)[a-zéó]{3,7}|(?:veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa)(?: y [a-z]{2,6})?)"
+    r"|(?:dieci|veinti)[a-zéó]{3,7}|(?:veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta"
+    r"|noventa)(?: y [a-z]{2,6})?)"
 )
 _WORDED_AGE = re.compile(
-    rf"(?:(?:{_WHO})s?(?:,? de)?|a los|desde los|los|edad:?(?: de)?|tiene|con) "
-    rf"(?P<age>(?:{_SMALL}|[0-9]{{1,2}}) (?:años y medio|{_UNIT}))(?!\w)(?! de (?:evol|trat|seg|ingr|dur)| (?:despu|antes|m[aá]s))"
+    rf"(?:{_SMALL}|[0-9]{{1,2}}) (?:años y medio|{_UNIT})(?: y [a-z]{{2,6}} {_UNIT})?(?!\w)"
+    r"(?! de (?:evol|trat|seg|ingr|dur)| (?:despu|antes|m[aá]s))"
+)
+_WORDED_BEFORE = re.compile(
+    rf"(?:(?:{_WHO})s?(?:,? de)?|\ba los|desde los|\blos|hacia las|edad:?(?: de)?|tiene|con) $"
 )
 _SEX_FIELD = re.compile(
     r"sexo?[ :]{1,3}(?P<sex>hombre|mujer|var[oó]n|masculino|femenino|male|female|[hmvf])(?!\w)"
 )
-_SEX_WORD = re.compile(r"(?:mujer|var[oó]n|hombre|niñ[oa]|masculino|femenin[oa]|anciana|female|male)(?!\w)")
 _SEX_AGED = re.compile(
     r",? (?:de |con )?(?:raza |etnia )?(?:[a-zé]{3,15} )?(?:de )?[0-9]{1,3} ?(?:a[ñn]os|meses|d[ií]as)"
 )
 _CLINICAL = re.compile(r"paciente|antecedentes|diagn[oó]stic|anamnesis|ingres[oó] ")
-_KIN = re.compile(
-    r"(?:padres?|madres?|herman[oa]s?|hij[oa]s?|t[ií][oa]s?|abuel[oa]s?|prim[oa]s?|espos[oa]|marido|sobrin[oa]s?|niet[oa]s?"
-    r"|progenitor(?:es|a)?|c[oó]nyuge|familiar(?:es)?|familia|pareja|gemel[oa]s?)"
-    r"(?: (?:patern|matern)[oa]s?| mayor(?:es)?| menor(?:es)?| gemel[oa]s?| varones)?(?!\w)"
+_WORD = (
+    r"(?:(?P<sex>mujer|var[oó]n|hombre|niñ[oa]|masculino|femenin[oa]|anciana|female|male)"
+    r"|(?P<kin>(?:padres?|madres?|herman[oa]s?|hij[oa]s?|t[ií][oa]s?|(?:bis)?abuel[oa]s?|prim[oa]s?"
+    r"|espos[oa]|marido"
+    r"|sobrin[oa]s?|niet[oa]s?|progenitor(?:es|a)?|c[oó]nyuge|familiar(?:es)?|familia|pareja|gemel[oa]s?)"
+    r"(?: (?:patern|matern)[oa]s?| mayor(?:es)?| menor(?:es)?| gemel[oa]s?| varones)?))(?!\w)"
 )
+_FIRST_WORD, _WORDS = re.compile(_WORD), re.compile(rf"[\s(,.:;/>_-]{_WORD}")
 _KIN_COUNT = re.compile(r"(?:dos|tres|cuatro|cinco|seis|siete|[2-9]) $")
 _NOT_KIN = re.compile(r"(?:medic[oa] de |médic[oa] de |historia )$")
 
@@ -122,21 +134,23 @@ def people(low: str) -> Iterator[Span]:
     if "sex" in low:
         yield from (_span(*m.span("sex"), "SEX") for m in _SEX_FIELD.finditer(low) if _begins(low, m.start()))
     patient = _CLINICAL.search(low) is not None
-    for match in _SEX_WORD.finditer(low):
-        if _begins(low, match.start()) and (patient or _SEX_AGED.match(low, match.end())):
-            yield _span(*match.span(), "SEX")
+    first = _FIRST_WORD.match(low)
+    for match in [*([first] if first else []), *_WORDS.finditer(low)]:
+        if match["sex"] and (patient or _SEX_AGED.match(low, match.end())):
+            yield _span(*match.span("sex"), "SEX")
+        elif match["kin"] and patient:
+            yield from _kin(low, *match.span("kin"))
     if patient:
-        yield from _of_a_patient(low)
+        for match in _WORDED_AGE.finditer(low):
+            if _WORDED_BEFORE.search(low, max(0, match.start() - 24), match.start()):
+                yield _span(*match.span(), "AGE")
 
 
-def _of_a_patient(low: str) -> Iterator[Span]:
-    yield from (_span(*m.span("age"), "AGE") for m in _WORDED_AGE.finditer(low))
-    for match in _KIN.finditer(low):
-        start = match.start()
-        before = low[max(0, start - 12) : start]
-        if _begins(low, start) and not _NOT_KIN.search(before):
-            counted = _KIN_COUNT.search(before)
-            yield _span(start - len(before) + counted.start() if counted else start, match.end(), "FAMILY")
+def _kin(low: str, start: int, end: int) -> Iterator[Span]:
+    before = low[max(0, start - 12) : start]
+    if not _NOT_KIN.search(before):
+        counted = _KIN_COUNT.search(before)
+        yield _span(start - len(before) + counted.start() if counted else start, end, "FAMILY")
 
 
 def _begins(low: str, start: int) -> bool:

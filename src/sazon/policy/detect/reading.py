@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -20,6 +21,8 @@ class Reading:
     """Shape (len(text),): where in the original each character begins; None where nothing moved."""
     ends: array[int] | None = None
     """Shape (len(text),): where in the original each character ends, exclusive."""
+    changed: tuple[int, ...] = ()
+    """Where in the original something was rewritten, step by step, in no order."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Offsets in the original of the characters `start` up to, not including, `end` (not empty)."""
@@ -31,6 +34,7 @@ class Reading:
         """This reading with every match replaced; itself where that changes nothing."""
         pieces: list[str] = []
         starts, ends = array("L"), array("L")
+        changed = list(self.changed)
         done = 0
         for match in pattern.finditer(self.text):
             new = replace(match)
@@ -39,6 +43,7 @@ class Reading:
             begin, stop = match.span()
             self._copy(done, begin, pieces, starts, ends)
             first, last = self.original(begin, stop)
+            changed.append(first)
             pieces.append(new)
             starts.extend([first] * len(new))
             ends.extend([last] * len(new))
@@ -46,7 +51,21 @@ class Reading:
         if not done:
             return self
         self._copy(done, len(self.text), pieces, starts, ends)
-        return Reading(text="".join(pieces), starts=starts, ends=ends)
+        return Reading(text="".join(pieces), starts=starts, ends=ends, changed=tuple(changed))
+
+    def near_changes(self, reach: int) -> Iterator[tuple[int, int]]:
+        """Disjoint windows of this reading, `reach` characters about what was rewritten."""
+        if self.starts is None:
+            return
+        low = high = -1
+        for position in sorted(self.changed):
+            if position - reach > high:
+                if high >= 0:
+                    yield bisect_left(self.starts, low), bisect_left(self.starts, high)
+                low = max(0, position - reach)
+            high = position + reach
+        if high >= 0:
+            yield bisect_left(self.starts, low), bisect_left(self.starts, high)
 
     def _copy(self, begin: int, stop: int, pieces: list[str], starts: array[int], ends: array[int]) -> None:
         pieces.append(self.text[begin:stop])

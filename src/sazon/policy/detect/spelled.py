@@ -30,7 +30,8 @@ _WORD = re.compile(rf"(?<![^\W_]){_TOKEN}(?![^\W_])")
 _BETWEEN = r"[\s,.;:/_–-]{1,4}(?:(?:y|and|gui[oó]n|dash|punto|luego|then|espacio)[\s,]{1,3})?"
 _JOINT = re.compile(_BETWEEN)
 _ANY = rf"(?:{_UNITS}|{_TEENS}|{_TENS}|doble|double|triple)"
-_START = re.compile(rf"{_ANY}{_BETWEEN}(?:{_ANY}|[0-9]{{1,4}}){_BETWEEN}(?:{_ANY}|[0-9]{{1,4}})")
+_THREE = rf"{_ANY}{_BETWEEN}(?:{_ANY}|[0-9]{{1,4}}){_BETWEEN}(?:{_ANY}|[0-9]{{1,4}})"
+_FIRST_ROW, _ROWS = re.compile(_THREE), re.compile(rf"[\s,.:;(/_–-]{_THREE}")
 """Three in a row: where it is worth while to read on."""
 _LETTER = re.compile(
     r"[\s,.–-]{1,3}(?:letra |letter )?(?:[a-zñ]|zeta|zed|zee|equis|jota|erre|ene|eme|ele|hache)(?![^\W_])"
@@ -39,7 +40,7 @@ _LETTER = re.compile(
 
 def spelled(low: str) -> Iterator[Span]:
     """Rows of digits as words, with the letter that closes an identity number, of a text in small letters."""
-    first = _START.search(low)
+    first = _FIRST_ROW.match(low) or _ROWS.search(low)
     if first is None:
         return
     begin = max(0, first.start() - 24)

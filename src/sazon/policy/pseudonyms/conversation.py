@@ -60,9 +60,7 @@ class Conversation:
 
         `cover` does so for its own text. Give all texts of a request at once before covering the first.
         """
-        codes = {marker.code_of(found) for text in texts for found in marker.FULL.finditer(text)}
-        with self._lock:
-            self._taken |= codes
+        self._reserve(found for text in texts for found in marker.FULL.finditer(text))
 
     def cover(self, text: str, spans: Sequence[Span] = (), *, name: bool = False) -> str:
         """The text with a marker in the place of every span, and of whatever already looks like one.
@@ -81,8 +79,9 @@ class Conversation:
         """
         if any(span.end > len(text) for span in spans):
             raise PluginError("a detector gave a span outside the text", mend="Report it to its author.")
-        self.reserve([text])
-        places = merged([*spans, *self._lookalikes(text)])
+        lookalikes = list(marker.FULL.finditer(text))
+        self._reserve(lookalikes)
+        places = merged([*spans, *self._misleading(lookalikes)])
         if name and places:
             longest = max(places, key=lambda span: span.end - span.start)
             entry = self._entry(longest.kind, text, exact=True)
@@ -142,11 +141,16 @@ class Conversation:
             raise IntegrityError("the pseudonyms of a conversation cannot be read", where="vault") from None
         return conversation
 
-    def _lookalikes(self, text: str) -> list[Span]:
-        """Places that would be read as a marker: between our brackets, or with a code of ours."""
+    def _reserve(self, lookalikes: Iterable[re.Match[str]]) -> None:
+        codes = {marker.code_of(found) for found in lookalikes}
+        with self._lock:
+            self._taken |= codes
+
+    def _misleading(self, lookalikes: Iterable[re.Match[str]]) -> list[Span]:
+        """Places that would be taken for a marker: between our brackets, or with a code of ours."""
         return [
             Span(start=found.start(), end=found.end(), kind="OTHER", detector=_OURS, hidden=True)
-            for found in marker.FULL.finditer(text)
+            for found in lookalikes
             if marker.is_canonical(found) or marker.code_of(found) in self._by_code
         ]
 

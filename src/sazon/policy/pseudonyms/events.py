@@ -1,4 +1,4 @@
-"""Restoring whole answers and streams of server-sent events in the shape of chat completions.
+"""Restoring a stream of server-sent events in the shape of chat completions.
 
 Every string of a choice is a channel of its own: its content, its refusal, its reasoning, the arguments
 of each tool call. What one channel holds back comes out in the event that finishes its choice, or in one
@@ -15,51 +15,12 @@ from itertools import pairwise
 from typing import Any
 
 from sazon.policy.pseudonyms.conversation import Conversation
-from sazon.policy.pseudonyms.restoring import Restoring, restored_json
+from sazon.policy.pseudonyms.restoring import Restoring
+from sazon.policy.pseudonyms.whole import STRUCTURE, json_fields
 
-STRUCTURE = frozenset({"role", "type", "id", "object", "finish_reason", "logprobs", "index"})
-"""Fields of a message that hold nothing to restore."""
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _Path = tuple[str | int, ...]
 """Names of fields; a number is the `index` of an entry in a list."""
-
-
-def restore_answer(
-    answer: Mapping[str, Any], conversation: Conversation, *, json_content: bool = False
-) -> dict[str, Any]:
-    """A chat completion with every known marker restored: content, reasoning, names, arguments.
-
-    Args:
-        answer: the provider's answer.
-        conversation: whose markers it may hold.
-        json_content: the content is JSON as well, because the request asked for it.
-    """
-    choices = answer.get("choices")
-    if not isinstance(choices, list):
-        return dict(answer)
-    whole = _Whole(conversation, json_content=json_content)
-    return {**answer, "choices": [whole.restored(choice, "") for choice in choices]}
-
-
-class _Whole:
-    """Restores every string of a choice at once."""
-
-    def __init__(self, conversation: Conversation, *, json_content: bool) -> None:
-        self._conversation = conversation
-        self._json = _json_fields(json_content)
-
-    def restored(self, value: Any, name: str) -> Any:
-        if name in STRUCTURE:
-            return value
-        if isinstance(value, str):
-            if name in self._json:
-                return restored_json(self._conversation, value)
-            return self._conversation.restore(value)
-        if isinstance(value, list):
-            return [self.restored(one, "") for one in value]
-        if isinstance(value, Mapping):
-            return {key: self.restored(one, key) for key, one in value.items()}
-        return value
 
 
 class _Choice:
@@ -67,7 +28,7 @@ class _Choice:
 
     def __init__(self, conversation: Conversation, *, json_content: bool) -> None:
         self._conversation = conversation
-        self._json = _json_fields(json_content)
+        self._json = json_fields(json_content)
         self._channels: dict[_Path, Restoring] = {}
 
     def fed(self, value: Any, path: _Path = ()) -> Any:
@@ -178,10 +139,6 @@ class RestoringEvents:
             if channels.flushed(choice):
                 out.append(_event({**self._head, "choices": [choice]}))
         return "".join(out)
-
-
-def _json_fields(json_content: bool) -> frozenset[str | int]:
-    return frozenset({"arguments", "content"} if json_content else {"arguments"})
 
 
 def _event(content: Mapping[str, Any]) -> str:

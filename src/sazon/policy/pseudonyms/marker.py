@@ -36,12 +36,15 @@ _NO_WORD_BEFORE, _NO_WORD_AFTER = r"(?<![^\W_])", r"(?![^\W_])"
 _ORDERED = sorted(KINDS, key=len, reverse=True)
 _KINDS = "|".join(kind.replace("_", _JOIN) for kind in _ORDERED)
 
+# Most places of a text are dismissed by their first character: twice as fast.
+_FIRST = rf"(?=[⟦〚\\\[{{<【〖〔［⟨〈❲⦗⟪《＜{''.join(sorted({kind[0] for kind in KINDS}))}])"
+
 FULL = re.compile(
-    rf"{_OPEN}{_GAP}{_WORD}(?:{_JOIN}{_WORD}){{0,2}}{_JOIN}(?P<ours>{_CODE}){_NO_WORD_AFTER}"
+    rf"{_FIRST}(?:{_OPEN}{_GAP}{_WORD}(?:{_JOIN}{_WORD}){{0,2}}{_JOIN}(?P<ours>{_CODE}){_NO_WORD_AFTER}"
     rf"(?:{_GAP}{_OTHER_CLOSE})?"
     rf"|{_OTHER_OPEN}{_GAP}(?i:{_KINDS}){_JOIN}(?P<other>{_CODE}){_GAP}{_OTHER_CLOSE}"
     rf"|{_NO_WORD_BEFORE}(?:{'|'.join(_ORDERED)})\\?_(?P<bare>[{ALPHABET}]{{{LENGTH}}}){_NO_WORD_AFTER}"
-    rf"{_CLOSE}?"
+    rf"{_CLOSE}?)"
 )
 """Any spelling of a marker; one of its groups holds the code."""
 
@@ -62,10 +65,10 @@ _BODY = rf"[\w{_JOINS}{_DECORATION}]"
 _AFTER_KIND = rf"{_JOIN}(?:\Z|[0-9A-Za-z]{{1,{LENGTH}}}[{_DECORATION}u27eE]{{0,10}}[\]}}>]?\Z)"
 _AFTER_BARE = rf"\\?(?:\Z|_[{ALPHABET}]{{0,{LENGTH}}}(?:\\[u27eE]{{0,4}})?\Z)"
 GROWING = re.compile(
-    rf"\\(?:u(?:2(?:7(?:[eE]6?)?)?)?)?\Z"
-    rf"|{_OPEN}{_BODY}{{0,90}}[\]}}>]?\Z"
+    rf"{_FIRST}(?:\\(?:u(?:2(?:7(?:[eE]6?)?)?)?)?\Z"
+    rf"|{_OPEN}{_BODY}{{0,80}}[\]}}>]?\Z"
     rf"|{_OTHER_OPEN}{_GAP}(?:\Z|(?i:{_kinds_growing(_JOIN, _AFTER_KIND)}))"
-    rf"|{_NO_WORD_BEFORE}(?:{_kinds_growing('_', _AFTER_BARE)})"
+    rf"|{_NO_WORD_BEFORE}(?:{_kinds_growing('_', _AFTER_BARE)}))"
 )
 """The end of a text that may be the beginning of a marker, or of a longer spelling of one."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import codecs
 
-from sazon.policy.leaves import holds_json, replaced_in_json
 from sazon.policy.pseudonyms import marker
 from sazon.policy.pseudonyms.conversation import Conversation
 
@@ -79,10 +78,3 @@ class RestoringBytes:
             return text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-
-
-def restored_json(conversation: Conversation, text: str) -> str:
-    """A whole JSON text restored, values escaped as deep as they stand; cut-off JSON as well as may be."""
-    if holds_json(text):
-        return replaced_in_json(text, lambda leaf: conversation.restore(leaf.text))
-    return conversation.restore(text, in_json=True)

@@ -1,12 +1,15 @@
-"""How every command ends when something is wrong: in words, with an exit code; a bug keeps its traceback."""
+"""What all commands share: errors in words with their exit code, and `--json`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator
+from typing import Annotated
 
 import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 
 @contextlib.contextmanager

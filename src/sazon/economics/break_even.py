@@ -1,0 +1,244 @@
+"""Where one option begins to cost less than another: at which demand, how full, in which month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sazon.core.outlook import BreakEven, Crossing
+from sazon.core.types import Estimate, Floats
+from sazon.economics.capacity import best_replica
+from sazon.economics.cashflow import Market, flows_of, load_of, throughput_error, tokens_of
+from sazon.economics.config import EconomicsConfig, StaffHours
+from sazon.economics.options import Option
+from sazon.economics.ranges import Range
+from sazon.economics.summary import Ledgers, spread
+from sazon.economics.worlds import Block
+from sazon.stats.proportions import proportion
+
+Flags = npt.NDArray[np.bool_]
+SECONDS_PER_MONTH = 365.25 / 12 * 86_400
+FACTORS = np.array([0.0, *(10.0 ** (e / 2) for e in range(-6, 7))])
+"""Times the demand of each world at which options are priced."""
+MOST_WORLDS = 2000
+"""Worlds are in random order: the first are a fair sample."""
+MACHINES = "machines"
+"""A technique that takes nobody's time: what is left are the machines."""
+
+
+def breaks_of(
+    config: EconomicsConfig,
+    held: Mapping[str, Option],
+    ledgers: Ledgers,
+    wrong: Floats,
+    market: Market,
+    worlds: Block,
+) -> tuple[BreakEven, ...]:
+    """For every option, where it costs as much as the cheapest other one (by median).
+
+    Args:
+        config: horizon and prices.
+        held: all options by name.
+        ledgers: money of all options in all worlds.
+        wrong: shape (worlds of the block, options), share of wrong answers.
+        market: of the block.
+        worlds: the block, the first of all worlds.
+
+    Returns:
+        One for each option; nothing where there is only one.
+    """
+    names = ledgers.candidates
+    if len(names) < 2:
+        return ()
+    walks = [_walk(held[name], config, held, wrong[:, j], market, worlds) for j, name in enumerate(names)]
+    found = []
+    for j, name in enumerate(names):
+        other = cheapest_other(ledgers.total, j)
+        factor, below = crossing_factor(walks[j].totals - walks[other].totals)
+        level = factor * ledgers.level[worlds.rows]
+        found.append(
+            BreakEven(
+                name=name,
+                against=names[other],
+                demand=_crossing(level, "requests/day"),
+                above=_share(~below[np.isfinite(level)]),
+                utilisation=_utilisation(held[name], config, held, ledgers, (j, other), market, worlds),
+                month=_crossing(first_month_for_good(walks[j].path - walks[other].path), "month"),
+            )
+        )
+    return tuple(found)
+
+
+def usual_demand(found: BreakEven) -> Estimate:
+    """The demand of a break-even where most futures have one."""
+    nowhere, unit = found.demand.nowhere.value or 0.0, "requests/day"
+    if nowhere > 0.5:
+        return Estimate.none(
+            f"in {100 * nowhere:.0f} % of worlds no demand makes it cost the same as {found.against}",
+            unit=unit,
+        )
+    words = (
+        f"; against {found.against}; cheaper above it in {100 * (found.above.value or 0.0):.0f} % of these"
+    )
+    return replace(found.demand.at, method=found.demand.at.method + words)
+
+
+def cheapest_other(total: Floats, j: int) -> int:
+    """The option with the lowest median total but `j`."""
+    middle = np.median(total, axis=0)
+    return min((i for i in range(total.shape[1]) if i != j), key=lambda i: float(middle[i]))
+
+
+def crossing_factor(gap: Floats) -> tuple[Floats, Flags]:
+    """How many times its demand each world must have for two options to cost the same.
+
+    Args:
+        gap: shape (worlds, FACTORS), the cost of one less that of the other at each of `FACTORS` times the
+            demand. Between them it is taken as a line.
+
+    Returns:
+        Shape (worlds,): the crossing nearest to 1, infinite where there is none; whether the gap is below 0
+        under it.
+    """
+    left, right = gap[:, :-1], gap[:, 1:]
+    crosses = (left < 0) != (right < 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(crosses, left / (left - right), np.nan)
+        at = FACTORS[:-1] + share * np.diff(FACTORS)
+        far = np.where(crosses, np.abs(np.log(at)), np.inf)
+    rows, nearest = np.arange(len(gap)), np.argmin(far, axis=1)
+    factor = np.where(crosses.any(axis=1), at[rows, nearest], np.inf)
+    return factor, left[rows, nearest] < 0
+
+
+def first_month_for_good(gap: Floats) -> Floats:
+    """First month from whose end on a running gap is never above 0 again; infinite where there is none.
+
+    Args:
+        gap: shape (worlds, months), cumulative cost less that of the other.
+    """
+    above = gap > 0
+    last = gap.shape[1] - np.argmax(above[:, ::-1], axis=1)
+    month = np.where(above.any(axis=1), last + 1.0, 1.0)
+    return np.where(month > gap.shape[1], np.inf, month)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Walk:
+    """One option at its own demand month by month, and at other demands in all."""
+
+    path: Floats
+    """Shape (worlds, months): cost so far, errors included, nothing sold yet."""
+    totals: Floats
+    """Shape (worlds, FACTORS)."""
+
+
+def _walk(
+    option: Option,
+    config: EconomicsConfig,
+    held: Mapping[str, Option],
+    wrong: Floats,
+    market: Market,
+    worlds: Block,
+) -> _Walk:
+    load, totals = load_of(option, held, worlds), []
+    path = np.zeros(market.requests.shape)
+    for factor in FACTORS:
+        then = replace(market, requests=market.requests * factor)
+        flows = flows_of(load, config, then, worlds)
+        errors = then.requests * then.end * (wrong * then.error_cost)[:, None]
+        monthly = flows.discounted(then) + errors
+        totals.append(monthly.sum(axis=1) - flows.residual_today(then))
+        if factor == 1:
+            path = np.cumsum(monthly, axis=1)
+    return _Walk(path=path, totals=np.stack(totals, axis=1))
+
+
+# -------------------------------------------------------------------- utilisation
+
+
+def _utilisation(
+    option: Option,
+    config: EconomicsConfig,
+    held: Mapping[str, Option],
+    ledgers: Ledgers,
+    pair: tuple[int, int],
+    market: Market,
+    worlds: Block,
+) -> Crossing:
+    """How full a machine must be for a request on it to cost what one of the other option costs.
+
+    u = cost of one machine / (requests it could answer · saving a request), discounted, without staff; the
+    saving is what a request of the other costs, errors included, less this one's errors. Nowhere: above 1.
+    """
+    if option.place not in ("host", "local"):
+        why = "it has no machines of its own" if option.place == "api" else "it shares its work with others"
+        return Crossing(at=Estimate.none(why, unit="share"), nowhere=Estimate.none(why, unit="share"))
+    rows, (j, other) = worlds.rows, pair
+    use = ledgers.bare[rows, other] - ledgers.fixed[rows, other]
+    saved = (use + ledgers.errors[rows, other] - ledgers.errors[rows, j]) / ledgers.requests_today[rows]
+    full = _requests_per_s(option, config, held, worlds) * SECONDS_PER_MONTH * market.end.sum(axis=1)
+    machine = _machine(option, config, held, market, worlds)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = machine / (full * saved)
+    return _crossing(np.where((saved > 0) & (share <= 1), share, np.inf), "share")
+
+
+def _requests_per_s(
+    option: Option, config: EconomicsConfig, held: Mapping[str, Option], worlds: Block
+) -> Floats:
+    """What one replica or one small server answers when it is never idle, shape (worlds,)."""
+    if option.place == "local":
+        return np.asarray(1 / load_of(option, held, worlds).seconds)
+    named = tokens_of(option, config)
+    middle = [max(amount.at(0.5), 1.0) for _, amount in named]
+    drawn = [np.maximum(worlds.draw(name, amount, unit="tokens"), 1.0) for name, amount in named]
+    limits = {"itl_s": config.hardware.itl_ms / 1e3, "ttft_s": config.hardware.ttft_ms / 1e3}
+    replica = best_replica(
+        option.model,
+        option.gpu,
+        tokens_in=middle[0],
+        tokens_out=middle[1],
+        stack=config.hardware.stack,
+        **limits,
+    )
+    rate = replica.requests_per_s(drawn[0], drawn[1], **limits)
+    return np.asarray(rate * throughput_error(replica, config, worlds))
+
+
+def _machine(
+    option: Option, config: EconomicsConfig, held: Mapping[str, Option], market: Market, worlds: Block
+) -> Floats:
+    """Discounted cost of one replica or small server over the horizon, power included, shape (worlds,)."""
+    nobody = Range(value=0.0)
+    alone = config.model_copy(
+        update={
+            "hardware": config.hardware.model_copy(update={"spares": 0}),
+            "staff_hours": {MACHINES: StaffHours(setup=nobody, monthly=nobody, retrained=False)},
+        }
+    )
+    bare = replace(option, technique=MACHINES, setup_hours=None, monthly_hours=None, training_seconds=0.0)
+    quiet = market.without_demand().without_events()
+    flows = flows_of(load_of(bare, {**held, option.name: bare}, worlds), alone, quiet, worlds)
+    return np.asarray(flows.discounted(quiet).sum(axis=1) - flows.residual_today(quiet))
+
+
+# ---------------------------------------------------------------------- estimates
+
+
+def _crossing(values: Floats, unit: str) -> Crossing:
+    """Quantiles over the worlds in which it is finite, and the share of the others."""
+    exists = np.isfinite(values)
+    if not exists.any():
+        return Crossing(at=Estimate.none("in no simulated future", unit=unit), nowhere=_share(~exists))
+    also = f", of {len(values):,}: elsewhere there is none"
+    return Crossing(at=spread(values[exists], unit, also=also), nowhere=_share(~exists))
+
+
+def _share(flags: Flags) -> Estimate:
+    if not len(flags):
+        return Estimate.none("in no simulated future", unit="share")
+    return proportion(int(flags.sum()), len(flags), method="jeffreys", unit="share", kind="assumed")
