@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,48 +17,41 @@ from sazon.core.errors import RecipeError
 from sazon.core.words import LANGUAGES, Language, say
 
 if TYPE_CHECKING:
-    from sazon.policy.keys.lifecycle import KeyStatus, Where
+    from sazon.policy.config import PolicyConfig
+    from sazon.policy.keys.lifecycle import KeyStatus
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
     help="Keys of the vault: make, rotate and recover them, erase a person, see how things stand.",
 )
-
-Folder = Annotated[str, typer.Option("--folder", help="Folder of the keyring, keys.json.")]
-Key = Annotated[str, typer.Option("--key", help="The key: file:PATH, env:NAME or command:PROGRAM ….")]
-StoreUrl = Annotated[str, typer.Option("--store", help="The store: sqlite:///FILE or postgresql://….")]
-Lang = Annotated[str, typer.Option("--lang", help="Language: es or en.")]
-FOLDER, KEY, STORE = ".sazon", "file:.sazon/key", "sqlite:///.sazon/policy.db"
+RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) with a policy section.")]
+Lang = Annotated[str | None, typer.Option("--lang", help="es or en; default: the recipe's.")]
 
 
 @app.command()
 def init(
-    folder: Folder = FOLDER,
-    key: Key = KEY,
-    store: StoreUrl = STORE,
-    tenant: Annotated[str, typer.Option(help="Whose keys they are.")] = "default",
+    recipe: RecipeArgument,
     recovery: Annotated[
-        Path | None, typer.Option(help="Public half of an offline recovery key, from `sazon keys pair`.")
+        Path | None,
+        typer.Option("--recovery", help="Public half of an offline recovery key, from `sazon keys pair`."),
     ] = None,
-    language: Lang = "en",
+    language: Lang = None,
     as_json: Json = False,
 ) -> None:
     """Make the keyring, and the key file where it is missing; never overwrites.
 
-    Example: [cyan]sazon keys init --recovery recovery.public[/cyan]
+    Example: [cyan]sazon keys init recipe.yaml --recovery recovery.public[/cyan]
     """
     from sazon.policy.keys import lifecycle
 
     with speaking_plainly(as_json=as_json):
-        told = _language(language)
-        made = lifecycle.init(_where(folder, key, store), tenant=tenant, recovery=recovery)
-        lines = [_say(told, "made", keyring=made.keyring, key_id=made.locked_by[0])]
-        lines.append(
-            _say(told, "noted", fingerprint=made.fingerprint) if made.recovery else _say(told, "no_recovery")
-        )
-        lines.append(_say(told, "backups", keyring=made.keyring))
+        policy, root, told = _of(recipe, language)
+        made = lifecycle.init(policy, root, recovery=recovery)
+        lines = [
+            _say(told, "made", keyring=made.keyring, key_id=made.locked_by[0]),
+            _say(told, "noted" if made.recovery else "no_recovery", fingerprint=made.fingerprint),
+            _say(told, "backups", keyring=made.keyring),
+        ]
         _print(made, lines, as_json=as_json)
 
 
@@ -65,7 +59,7 @@ def init(
 def pair(
     private: Annotated[Path, typer.Argument(help="File for the private half, which goes into a safe.")],
     public: Annotated[Path, typer.Argument(help="File for the public half.")],
-    language: Lang = "en",
+    language: Annotated[str, typer.Option("--lang", help="Language: es or en.")] = "en",
     as_json: Json = False,
 ) -> None:
     """Make an offline recovery key, on a machine that is not the one it shall save.
@@ -75,104 +69,96 @@ def pair(
     from sazon.policy.keys import lifecycle
 
     with speaking_plainly(as_json=as_json):
-        told = _language(language)
+        told = _known(language)
         made = lifecycle.pair(private, public)
         _print(made, [_say(told, "paired", **asdict(made))], as_json=as_json)
 
 
 @app.command()
 def rotate(
-    to: Annotated[str, typer.Argument(help="The new key; a file that is not there yet is made.")],
-    folder: Folder = FOLDER,
-    key: Key = KEY,
-    store: StoreUrl = STORE,
-    language: Lang = "en",
+    recipe: RecipeArgument,
+    to: Annotated[str, typer.Argument(help="The new key: file:PATH (made where missing), env:, command:.")],
+    language: Lang = None,
     as_json: Json = False,
 ) -> None:
     """Move everything to a new key. Stopped midway, both keys work; the same command goes on.
 
-    Example: [cyan]sazon keys rotate file:.sazon/key-2[/cyan]
+    Example: [cyan]sazon keys rotate recipe.yaml file:.sazon/key-2[/cyan]
     """
     from sazon.policy.keys import lifecycle
 
     with speaking_plainly(as_json=as_json):
-        told = _language(language)
+        policy, root, told = _of(recipe, language)
 
         def progress(done: int, total: int) -> None:
             typer.echo(_say(told, "progress", done=done, total=total), err=True)
 
-        made = lifecycle.rotate(_where(folder, key, store), to, progress=None if as_json else progress)
+        made = lifecycle.rotate(policy, root, to, progress=None if as_json else progress)
         _print(made, [_say(told, "rotated", **asdict(made)), _say(told, "rotated_next")], as_json=as_json)
 
 
 @app.command()
 def recover(
+    recipe: RecipeArgument,
     private: Annotated[Path, typer.Argument(help="Private half of the offline recovery key.")],
     fingerprint: Annotated[
-        str | None, typer.Option(help="As `init` printed it; without it a replaced keyring is not noticed.")
+        str | None,
+        typer.Option(
+            "--fingerprint", help="As `init` printed it; without it a replaced keyring is not noticed."
+        ),
     ] = None,
-    folder: Folder = FOLDER,
-    key: Key = KEY,
-    store: StoreUrl = STORE,
-    language: Lang = "en",
+    language: Lang = None,
     as_json: Json = False,
 ) -> None:
-    """Open a keyring whose key is lost, and lock it with --key; a file that is not there yet is made.
+    """Open a keyring whose key is lost, and lock it with the recipe's key; a missing file is made.
 
-    Example: [cyan]sazon keys recover recovery.private --key file:.sazon/key-2[/cyan]
+    Example: [cyan]sazon keys recover recipe.yaml recovery.private[/cyan]
     """
     from sazon.policy.keys import lifecycle
 
     with speaking_plainly(as_json=as_json):
-        told = _language(language)
-        made = lifecycle.recover(_where(folder, key, store), private, fingerprint=fingerprint)
-        _print(made, [_say(told, "recovered", key=key)], as_json=as_json)
+        policy, root, told = _of(recipe, language)
+        made = lifecycle.recover(policy, root, private, fingerprint=fingerprint)
+        _print(made, [_say(told, "recovered", key=made.locked_by[0])], as_json=as_json)
 
 
 @app.command(name="erase-subject")
 def erase_subject(
+    recipe: RecipeArgument,
     subject: Annotated[str, typer.Argument(help="Who, as the data names them; - reads it from the input.")],
-    folder: Folder = FOLDER,
-    key: Key = KEY,
-    store: StoreUrl = STORE,
-    language: Lang = "en",
+    language: Lang = None,
     as_json: Json = False,
 ) -> None:
-    """Destroy the key of a person for good: backups of the store cannot bring it back.
+    """Destroy a person's key for good and end their consents: no backup of the store brings them back.
 
-    Example: [cyan]sazon keys erase-subject - < who.txt[/cyan]
+    Example: [cyan]sazon keys erase-subject recipe.yaml - < who.txt[/cyan]
     """
-    from sazon.policy.keys import lifecycle
+    from sazon.policy.keys.ring_file import NAME
+    from sazon.policy.locks import Locks
 
     with speaking_plainly(as_json=as_json):
-        told = _language(language)
-        where = _where(folder, key, store)
+        policy, root, told = _of(recipe, language)
         # Arguments can be seen by other users of the machine and stay in the shell's history.
         who = sys.stdin.read().strip() if subject == "-" else subject
         if not who:
             raise RecipeError("nobody is named", mend="Give the subject, or - and its name on the input.")
-        done = lifecycle.erase_subject(where, who)
-        after = _say(told, "erased_next", keyring=where.keyring_path)
+        with closing(Locks.open(policy, root=root)) as locks:
+            done = locks.erase(who)
+        after = _say(told, "erased_next", keyring=root / policy.folder / NAME)
         _print(done, [_say(told, "erased", records=done.records), after], as_json=as_json)
 
 
 @app.command()
-def status(
-    folder: Folder = FOLDER,
-    key: Key = KEY,
-    store: StoreUrl = STORE,
-    language: Lang = "en",
-    as_json: Json = False,
-) -> None:
+def status(recipe: RecipeArgument, language: Lang = None, as_json: Json = False) -> None:
     """Which key opens what, how much there is, and whether a rotation was left unfinished.
 
-    Example: [cyan]sazon keys status --json[/cyan]
+    Example: [cyan]sazon keys status recipe.yaml[/cyan]
     """
     from sazon.policy.keys import lifecycle
 
     with speaking_plainly(as_json=as_json):
-        told = _language(language)
-        found = lifecycle.status(_where(folder, key, store))
+        policy, root, told = _of(recipe, language)
+        found = lifecycle.status(policy, root)
         _print(found, _table(found, told), as_json=as_json)
 
 
@@ -195,13 +181,15 @@ def _table(found: KeyStatus, language: Language) -> list[str]:
     return [*lines, _say(language, "rotating")] if len(found.locked_by) > 1 else lines
 
 
-def _where(folder: str, key: str, store: str) -> Where:
-    from sazon.policy.keys.lifecycle import Where
+def _of(recipe: Path, language: str | None) -> tuple[PolicyConfig, Path, Language]:
+    """A recipe's policy section, its folder, and the language to speak."""
+    from sazon import pipeline
 
-    return Where(folder=folder, key=key, store=store)
+    wanted = pipeline.recipe_of(recipe)
+    return wanted.config.policy, wanted.root, _known(language or wanted.config.report.language)
 
 
-def _language(language: str) -> Language:
+def _known(language: str) -> Language:
     if language not in LANGUAGES:
         raise RecipeError(f"no words in {language!r}", mend=f"Choose from {', '.join(LANGUAGES)}.")
     return language

@@ -1,4 +1,7 @@
-"""The life of keys as an operator sees it: made, rotated, recovered, a subject erased; how things stand."""
+"""The life of keys as an operator sees it: made, rotated, recovered; how things stand.
+
+Erasing a person is `Locks.erase` (policy/locks.py): it ends their consents and is written to the log too.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +13,12 @@ from pathlib import Path
 
 from sazon.core.errors import EnvironmentLacks, IntegrityError
 from sazon.core.store import Store
+from sazon.policy.config import PolicyConfig
 from sazon.policy.keys import ring_file
 from sazon.policy.keys.keyring import Keyring
 from sazon.policy.keys.recovery import fresh_pair, read_private, read_public
 from sazon.policy.keys.source import KeySource, create_source, open_source, write_new
-from sazon.policy.vault import Erased, Vault
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Where:
-    """Where keys and records are, as a recipe's section `policy` says it."""
-
-    folder: str = ".sazon"
-    """Folder of `keys.json`."""
-    key: str = "file:.sazon/key"
-    """The key source: `file:PATH`, `env:NAME` or `command:ARGV…`."""
-    store: str = "sqlite:///.sazon/policy.db"
-    """URL of the store."""
-    root: Path = Path()
-    """Where relative paths start: the folder of the recipe."""
-
-    @property
-    def keyring_path(self) -> Path:
-        """The keyring's file."""
-        return self.root / self.folder / ring_file.NAME
+from sazon.policy.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,79 +62,90 @@ class Pair:
     kem: str
 
 
-def open_keyring(where: Where) -> Keyring:
-    """The keyring of a place.
+def open_keyring(policy: PolicyConfig, root: Path) -> Keyring:
+    """The keyring of a recipe.
+
+    Args:
+        policy: the recipe's section.
+        root: folder of the recipe, where relative paths start.
 
     Raises:
         EnvironmentLacks: there is no keyring or no key.
         IntegrityError: the wrong key, or a changed keyring.
     """
-    return Keyring.open(where.root / where.folder, open_source(where.key, root=where.root))
+    return Keyring.open(root / policy.folder, open_source(policy.key, root=root))
 
 
 @contextlib.contextmanager
-def open_vault(where: Where) -> Iterator[Vault]:
-    """The vault of a place, its store closed at the end; the errors of `Keyring`, `Store` and `Vault`."""
-    keyring = open_keyring(where)
-    store = Store.open(where.store, root=where.root)
+def open_vault(policy: PolicyConfig, root: Path) -> Iterator[Vault]:
+    """The vault of a recipe, its store closed at the end; the errors of `Keyring`, `Store` and `Vault`."""
+    keyring = open_keyring(policy, root)
+    store = Store.open(policy.store, root=root)
     try:
         yield Vault(store, keyring)
     finally:
         store.close()
 
 
-def init(where: Where, *, tenant: str = "default", recovery: Path | None = None) -> KeyStatus:
+def init(policy: PolicyConfig, root: Path, *, recovery: Path | None = None) -> KeyStatus:
     """Make the keyring, and the key where `file:` names one that is not there yet.
 
     Args:
-        where: what to make.
-        tenant: whose keys they are.
+        policy: the recipe's section.
+        root: folder of the recipe.
         recovery: file with the public half of an offline key, from `pair`.
 
     Raises:
         EnvironmentLacks: there is a keyring already, or something cannot be read or written.
         IntegrityError: the store was written under a keyring that is not here; none is made.
     """
-    if where.keyring_path.exists():
+    path = root / policy.folder / ring_file.NAME
+    if path.exists():
         raise EnvironmentLacks(
             "there is a keyring already",
-            where=str(where.keyring_path),
-            mend="Nothing was changed. See it with: sazon keys status",
+            where=str(path),
+            mend="Nothing was changed. See it with: sazon keys status RECIPE",
         )
     public = None if recovery is None else read_public(_text(recovery), where=str(recovery))
-    Store.open(where.store, root=where.root).close()
-    source = _made(where.key, where.root)
-    Keyring.create(where.root / where.folder, source, tenant=tenant, recovery=public)
+    Store.open(policy.store, root=root).close()
+    Keyring.create(path.parent, _made(policy.key, root), tenant=policy.tenant, recovery=public)
     try:
-        return status(where)
+        return status(policy, root)
     except IntegrityError:
         # The store belongs to a keyring that is missing: the new one shall not stand in its place.
-        where.keyring_path.unlink()
+        path.unlink()
         raise
 
 
-def rotate(where: Where, new_key: str, *, progress: Callable[[int, int], None] | None = None) -> Rotated:
+def rotate(
+    policy: PolicyConfig,
+    root: Path,
+    new_key: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Rotated:
     """Move everything to a new key; the same call goes on where it was killed.
 
     Raises:
         EnvironmentLacks: the new key is the one in use; or as `open_vault`.
         IntegrityError: a data key cannot be opened; nothing is retired.
     """
-    header, _ = ring_file.read(where.keyring_path)
-    new = _made(new_key, where.root)
+    header, _ = ring_file.read(root / policy.folder / ring_file.NAME)
+    new = _made(new_key, root)
     moved = 0
     # Killed after the last step: the old key opens nothing any more, and nothing is left to do.
-    if tuple(header.wrapped) != (new.id,) or new_key == where.key:
-        with open_vault(where) as vault:
+    if tuple(header.wrapped) != (new.id,) or new_key == policy.key:
+        with open_vault(policy, root) as vault:
             moved = vault.rotate(new, progress=progress)
     return Rotated(data_keys=moved, key=new_key, key_id=new.id)
 
 
-def recover(where: Where, private: Path, *, fingerprint: str | None = None) -> KeyStatus:
-    """Open the keyring with the offline key and lock it with `where.key`, made where it is missing.
+def recover(policy: PolicyConfig, root: Path, private: Path, *, fingerprint: str | None = None) -> KeyStatus:
+    """Open the keyring with the offline key and lock it with `policy.key`, made where it is missing.
 
     Args:
-        where: the keyring, and the key that replaces the lost one.
+        policy: the recipe's section; its key is the one that replaces the lost one.
+        root: folder of the recipe.
         private: file with the private half of the recovery key.
         fingerprint: as `init` printed it; without it a replaced keyring would not be noticed.
 
@@ -157,7 +153,8 @@ def recover(where: Where, private: Path, *, fingerprint: str | None = None) -> K
         EnvironmentLacks: no keyring, no recovery copy, or a file that cannot be read.
         IntegrityError: another offline key or fingerprint, or a changed keyring.
     """
-    ring_file.stamp(where.keyring_path)
+    folder = root / policy.folder
+    ring_file.stamp(folder / ring_file.NAME)
     offline = read_private(_text(private), where=str(private))
     signer = None
     if fingerprint is not None:
@@ -165,23 +162,17 @@ def recover(where: Where, private: Path, *, fingerprint: str | None = None) -> K
             signer = bytes.fromhex(fingerprint)
         except ValueError:
             raise IntegrityError("a fingerprint has 64 hexadecimal digits") from None
-    Keyring.recover(where.root / where.folder, offline, _made(where.key, where.root), signer=signer)
-    return status(where)
+    Keyring.recover(folder, offline, _made(policy.key, root), signer=signer)
+    return status(policy, root)
 
 
-def erase_subject(where: Where, subject: str) -> Erased:
-    """Destroy the key of a subject, so that nobody ever reads its records again, backups included."""
-    with open_vault(where) as vault:
-        return vault.erase(subject)
-
-
-def status(where: Where) -> KeyStatus:
+def status(policy: PolicyConfig, root: Path) -> KeyStatus:
     """How things stand; the errors of `open_vault`."""
-    keyring = open_keyring(where)
-    with open_vault(where) as vault:
+    keyring = open_keyring(policy, root)
+    with open_vault(policy, root) as vault:
         held = vault.holdings()
     return KeyStatus(
-        keyring=str(where.keyring_path),
+        keyring=str(root / policy.folder / ring_file.NAME),
         tenant=keyring.tenant,
         locked_by=keyring.locked_by,
         version=keyring.version,
