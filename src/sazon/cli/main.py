@@ -10,13 +10,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sazon.cli import audit
+from sazon.cli import consent as consent_commands
+from sazon.cli.speaking import speaking_plainly
 
 UNDECIDED = 4
 
@@ -30,6 +32,8 @@ app = typer.Typer(
     help="Rent the frontier, buy the hardware, or season your own model? Evidence, a decision, a gateway.",
     epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
 )
+
+app.add_typer(consent_commands.app)
 app.add_typer(audit.app, name="audit")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
@@ -47,28 +51,6 @@ Record = Annotated[
 Spend = Annotated[float | None, typer.Option("--spend", help="Most money each --record may cost.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Give the consent that --record asks for.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-
-
-@contextlib.contextmanager
-def speaking_plainly(*, as_json: bool = False) -> Iterator[None]:
-    """Turn sazon's errors into words and exit codes; a bug keeps its traceback."""
-    from sazon.core.errors import SazonError
-
-    try:
-        yield
-    except SazonError as error:
-        problems = [str(p) for p in getattr(error, "problems", ())] or [str(error)]
-        if as_json:
-            typer.echo(json.dumps({"error": type(error).__name__, "problems": problems}, ensure_ascii=False))
-        else:
-            for problem in problems:
-                typer.echo(problem, err=True)
-            if len(problems) > 1:
-                typer.echo(f"{len(problems)} problems; nothing was done.", err=True)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
-        raise typer.Exit(130) from None
 
 
 # --------------------------------------------------------------------------- start

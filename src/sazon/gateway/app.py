@@ -19,9 +19,9 @@ from sazon.gateway import inbound, served
 from sazon.gateway.config import LOOPBACK, GatewayConfig
 from sazon.gateway.inbound import Refusal
 from sazon.gateway.served import Reading, Served
-from sazon.policy.gate import Request as ExitRequest
-from sazon.policy.gate import rule
-from sazon.policy.grant import Message
+from sazon.policy.message import Message
+from sazon.policy.ruling import Request as ExitRequest
+from sazon.policy.ruling import rule
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -146,8 +146,10 @@ class _Answering:
     def _refused(self, asked: inbound.Chat, language: Language) -> Refusal:
         """Another model would be somebody else's: the gate rules, and it holds no grant."""
         message = Message(model=asked.model, instruction="", text=asked.text)
-        leaving = ExitRequest(purpose="infer.external", url="", data_digest="", message=message)
-        ruling = rule(leaving, (), time.time())
+        leaving = ExitRequest(
+            purposes=("infer.external",), provider=asked.model, url="", data_digest="", message=message
+        )
+        ruling = rule(leaving, (), now=time.time())
         values = {"name": self._served.name, "ruling": ruling.words(language)}
         return Refusal("other_model", 403, "model", values)
 

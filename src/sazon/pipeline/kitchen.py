@@ -18,6 +18,7 @@ from sazon.core.types import Candidate, Dataset, Finding, Splits
 from sazon.core.words import sentences
 from sazon.data import Loaded
 from sazon.data.plain import plain
+from sazon.pipeline.opting_in import Allowed, allowed
 from sazon.pipeline.options import check_hosts, check_risks, prices_of, with_tokens
 from sazon.pipeline.surroundings import cache_folder, machine, versions
 from sazon.recipe import Recipe
@@ -38,11 +39,14 @@ class Kitchen:
     """What each provider charges, as of the day the run began."""
     recordings: Mapping[str, Path] = field(default_factory=dict)
     """Where the answers of live candidates lie."""
+    allowed: Allowed = field(default_factory=Allowed)
+    """Whose rows may be used for what."""
 
     @property
     def economics_config(self) -> economics.EconomicsConfig:
         """The recipe's economics, tokens per request filled in from the data."""
-        return with_tokens(self.recipe.config.economics, self.splits.test)
+        config = self.recipe.config
+        return with_tokens(config.economics, self.splits.test, task=config.data.task)
 
     @property
     def held_out(self) -> frozenset[str]:
@@ -88,12 +92,15 @@ def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], lis
 
 
 def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
-    """Look, split the data once, and write down everything that was resolved."""
+    """Look, split the data once, leave out who did not opt in, and write down everything resolved."""
     config, cache = wanted.config, cache_folder()
     check_hosts(wanted)
     check_risks(wanted)
     loaded, bases, findings = look(wanted, offline=offline)
-    splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
+    whole = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
+    may = allowed(wanted)
+    splits, unlabelled, left_out = may.splits(whole, loaded.unlabelled)
+    findings += left_out
     prices_on = _prices_on(opened)
     prices = prices_of(wanted, on=prices_on)
     opened.write("recipe.yaml", wanted.text)
@@ -122,7 +129,8 @@ def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, lis
         recipe=wanted,
         run=opened,
         splits=splits,
-        unlabelled=loaded.unlabelled,
+        unlabelled=unlabelled,
+        allowed=may,
         bases=bases,
         cache=cache,
         prices=prices,

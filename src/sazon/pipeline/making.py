@@ -83,6 +83,9 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
         "sazon": __version__,
     }
 
+    training = kitchen.allowed.for_sites(_training(kitchen), plan)
+    inputs |= {"fit": training.fit.digest, "validation": training.validation.digest}
+
     def work(folder: Path) -> None:
         (folder / "artifact").mkdir()
         job = Job(
@@ -103,9 +106,11 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
                 )
             else:
                 candidate = unknown.make(
-                    technique, plan.config, base=base, data=_training(kitchen), parents=parents, job=job
+                    technique, plan.config, base=base, data=training, parents=parents, job=job
                 )
-        files.write_candidate(replace(candidate, facts={**candidate.facts, "options": options}), folder)
+        kitchen.allowed.note(training, plan, candidate, run=kitchen.run.directory.name)
+        facts = {**candidate.facts, "options": options, "policy": kitchen.allowed.digest}
+        files.write_candidate(replace(candidate, facts=facts), folder)
 
     folder = kitchen.run.stage(f"adapt/{plan.name}", inputs=inputs, work=work)
     return files.read_candidate(folder)

@@ -57,7 +57,7 @@ def what_if(
         _, quality, options = evaluate_and_option(kitchen, candidates)
         variants = []
         for change, changed in [("", wanted), *recipes]:
-            config = with_tokens(changed.config.economics, kitchen.splits.test)
+            config = with_tokens(changed.config.economics, kitchen.splits.test, task=changed.config.data.task)
             costs = economics.simulate(config, options, quality, rng=opened.rng("economics.worlds"))
             variants.append(Variant(change=change, costs=costs))
     return variants

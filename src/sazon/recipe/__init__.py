@@ -28,7 +28,7 @@ from sazon.evaluate.config import EvaluateConfig
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
-from sazon.recipe.named import unanswered, unknown_in_evaluate
+from sazon.recipe.named import ill_worded, unanswered, unknown_in_evaluate, untranslated
 from sazon.report.config import ReportConfig
 
 FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
@@ -56,6 +56,15 @@ class ProviderConfig(Config):
     """Name of the environment variable that holds the key, as `env:NAME`; never the key itself."""
     region: str | None = None
     """Where requests are processed, as the provider states it."""
+    pin: str | None = None
+    """`sha256/BASE64` of the public key that the server must hold; by default the system's authorities
+    are believed."""
+    client_certificate: str | None = None
+    """PEM file with this organisation's certificate and key, shown to the server."""
+    authorities: str | None = None
+    """PEM file of the only authorities believed for this provider."""
+    networks: list[str] = Field(default_factory=list)
+    """Private networks in which its address may lie, as `10.1.0.0/16`; by default none."""
     price: str | PriceConfig | None = None
     """`genai:provider/model` looks the list price up in the dated catalogue; or the figures themselves:
     `{input_per_mtok: 2, output_per_mtok: 8, currency: USD, as_of: 2026-01-31, source: where}`."""
@@ -331,6 +340,7 @@ def _cross_checks(
     for plan in plans:
         check(plan, "base", plan.base, "model", config.models)
         check(plan, "provider", getattr(plan.config, "provider", None), "provider", config.providers)
+        problems += ill_worded(document, config.data.task, plan)
         for parent in plan.parents:
             field = next(
                 (f for f, v in plan.config if v == parent or (isinstance(v, list) and parent in v)),
@@ -350,6 +360,7 @@ def _cross_checks(
     problems += unknown_in_evaluate(
         document, config.evaluate, names, config.data.keep, list(config.providers)
     )
+    problems += untranslated(document, config.evaluate, config.data.translation)
     try:
         _in_order(plans)
     except CycleError as error:

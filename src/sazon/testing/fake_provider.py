@@ -5,7 +5,7 @@
         provider.received       # all bytes of all connections so far
 
 It speaks the OpenAI chat shape. Told to misbehave, it refuses, fails, redirects, hangs, breaks
-off or answers nonsense.
+off, answers nonsense, or stops at the most tokens allowed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Misbehaviour = Literal[
     "empty",
     "cut",
     "no_usage",
+    "length",
     "gzip",
     "endless",
     "nonsense",
@@ -164,9 +165,9 @@ class FakeProvider:
         elif how == "endless":
             yield _http(200, b" " * _ENDLESS_BYTES)
         elif how not in ("hang", "empty"):
-            yield _http(200, self._completion(body, usage=how != "no_usage"))
+            yield _http(200, self._completion(body, usage=how != "no_usage", whole=how != "length"))
 
-    def _completion(self, body: bytes, *, usage: bool = True) -> bytes:
+    def _completion(self, body: bytes, *, usage: bool = True, whole: bool = True) -> bytes:
         request = json.loads(body)
         text = request["messages"][-1]["content"]
         said = self._answer(text)
@@ -179,7 +180,7 @@ class FakeProvider:
                 {
                     "index": 0,
                     "message": {"role": "assistant", "content": said},
-                    "finish_reason": "stop",
+                    "finish_reason": "stop" if whole else "length",
                 }
             ],
         }
