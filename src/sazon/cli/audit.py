@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sazon.cli.plain import speaking_plainly
+
 if TYPE_CHECKING:
     from sazon.core.words import Language
     from sazon.policy.audit.checkpoint import Checkpoint
@@ -53,7 +55,6 @@ def verify(
 
     Example: [cyan]sazon audit verify --key audit.pub --anchor anchors.txt[/cyan]
     """
-    from sazon.cli.plain import speaking_plainly
     from sazon.core.errors import IntegrityError
     from sazon.policy.audit import checkpoint
 
@@ -104,7 +105,6 @@ def prove(
 
     Example: [cyan]sazon audit prove --event sent --classes special --provider acme --since 2026-01-01 --key audit.pem --out acme.json[/cyan]
     """  # noqa: E501 # the example stands on one line
-    from sazon.cli.plain import speaking_plainly
     from sazon.policy.audit import checkpoint, claims
 
     with speaking_plainly(as_json=as_json):
@@ -147,7 +147,6 @@ def tail(
 
     Example: [cyan]sazon audit tail -n 5 --key audit.pub[/cyan]
     """
-    from sazon.cli.plain import speaking_plainly
     from sazon.policy.audit.entry import canonical, visible
 
     with speaking_plainly(as_json=as_json):
@@ -174,7 +173,6 @@ def export(
 
     Example: [cyan]sazon audit export --since 2026-01-01 --key audit.pem --out entries.json[/cyan]
     """
-    from sazon.cli.plain import speaking_plainly
     from sazon.policy.audit import claims
 
     with speaking_plainly(as_json=as_json):
@@ -200,8 +198,6 @@ def checkpoint(
 
     Example: [cyan]sazon audit checkpoint --key audit.pem --anchor /media/safe/anchors.txt[/cyan]
     """
-    from sazon.cli.plain import speaking_plainly
-
     with speaking_plainly(as_json=as_json):
         log = _open(store, key)
         note = log.checkpoint() if anchor is None else log.anchor(anchor)

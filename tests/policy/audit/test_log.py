@@ -145,6 +145,25 @@ def test_processes_share_a_log(log: AuditLog, tmp_path: Path) -> None:
     assert log.verify().holds
 
 
+def test_the_log_works_in_postgresql(postgres_url: str, key, public, clock, sent) -> None:
+    url = postgres_url.replace("postgresql+pg8000", "postgresql")
+    opened = Store.open(url)
+    log = AuditLog(opened, sign=key.sign, public=public, clock=clock)
+    log.append_many([sent(number=n) for n in range(300)])
+    anchor = log.checkpoint()
+    writers = [started(url, name, "5") for name in ("a", "b")]
+    told = dict(line.split() for w in writers for line in w.communicate()[0].splitlines())
+    assert {str(e.index): e.fields["request"] for e in log.tail(100) if e.index in map(int, told)} == told
+    found = log.verify(anchor)
+    assert found.holds, found.problems
+    assert (len(told), found.anchored) == (40, 300)
+    leaf = log.entries(7, 8)[0].leaf()
+    merkle.verify_inclusion(leaf, 7, found.size, log.prove(7), found.root)
+    change(opened, "UPDATE audit_entry SET seed = leaf WHERE position = 7")
+    assert "altered" in keys_of(log)
+    opened.close()
+
+
 @pytest.mark.campaign
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(log: AuditLog, tmp_path: Path) -> None:
     chance, kept = random.Random(7), {}
@@ -169,13 +188,12 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(log: AuditLog, 
 
 @pytest.fixture
 def filled(log: AuditLog, sent) -> AuditLog:
-    """Six hundred entries, so that there are stored nodes."""
-    log.append_many([sent(provider=f"p{n % 7}", number=n) for n in range(600)])
-    assert log.verify().holds
+    """Three hundred entries, so that there is a stored node."""
+    log.append_many([sent(provider=f"p{n % 7}", number=n) for n in range(300)])
     return log
 
 
-@pytest.mark.parametrize("at", [0, 255, 256, 599])
+@pytest.mark.parametrize("at", [0, 256, 299])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -205,19 +223,19 @@ def test_an_altered_entry_shows(filled: AuditLog, store: Store, statement: str, 
                 "UPDATE audit_entry SET position = position + 100000 WHERE position > 5",
             ],
         ),
-        ("other_size", ["DELETE FROM audit_entry WHERE position >= 590"]),
+        ("other_size", ["DELETE FROM audit_entry WHERE position >= 290"]),
         ("other_size", ["DELETE FROM audit_entry", "DELETE FROM audit_node"]),
         (
             "out_of_order",
             [
                 "UPDATE audit_entry SET position = -1 WHERE position = 3",
-                "UPDATE audit_entry SET position = 3 WHERE position = 700",
-                "UPDATE audit_entry SET position = 700 WHERE position = -1",
+                "UPDATE audit_entry SET position = 3 WHERE position = 301",
+                "UPDATE audit_entry SET position = 301 WHERE position = -1",
             ],
         ),
-        ("node", ["UPDATE audit_node SET hash = zeroblob(32) WHERE position = 1"]),
-        ("node", ["DELETE FROM audit_node WHERE position = 1"]),
-        ("node", ["INSERT INTO audit_node VALUES (8, 2, zeroblob(32))"]),
+        ("node", ["UPDATE audit_node SET hash = zeroblob(32)"]),
+        ("node", ["DELETE FROM audit_node"]),
+        ("node", ["INSERT INTO audit_node VALUES (8, 1, zeroblob(32))"]),
         ("no_head", ["DELETE FROM audit_head"]),
         ("head_damaged", ["UPDATE audit_head SET note = 'x'"]),
         ("head_damaged", ["UPDATE audit_head SET edge = zeroblob(31)"]),
@@ -225,8 +243,8 @@ def test_an_altered_entry_shows(filled: AuditLog, store: Store, statement: str, 
     ],
 )
 def test_deleted_moved_and_damaged_rows_show(filled: AuditLog, store, expected: str, statements) -> None:
-    for _ in range(200):  # later ones, so that two times can be swapped
-        filled.append({"event": "ruling"}) if expected == "out_of_order" else None
+    for _ in range(2):  # dated later, so that two entries can change places
+        filled.append({"event": "ruling"})
     change(store, *statements)
     assert expected in keys_of(filled)
 
@@ -258,13 +276,13 @@ def rewritten(store: Store, sign: Callable[[bytes], bytes], public: bytes, keep:
 
 
 def test_a_consistent_rewrite_without_the_key_shows(filled, store, public) -> None:
-    forged = rewritten(store, lambda message: b"\0" * 64, public, 600)
+    forged = rewritten(store, lambda message: b"\0" * 64, public, 300)
     assert keys_of(forged) == {"signature"}
 
 
 def test_a_rewrite_with_the_key_shows_against_an_anchor(filled, store, key, public, tmp_path) -> None:
     anchor = filled.anchor(tmp_path / "anchors.txt")
-    forged = rewritten(store, key.sign, public, 600)
+    forged = rewritten(store, key.sign, public, 300)
     assert forged.verify().holds
     assert keys_of(forged, anchor) == {"forked"}
     assert checkpoint.forked(anchor, forged.latest())
@@ -292,15 +310,21 @@ def test_an_earlier_state_put_back_shows_against_an_anchor_only(log, store, tmp_
         log.anchor(tmp_path / "anchors.txt")
 
 
-def test_a_head_put_back_alone_stops_the_log(filled: AuditLog, store: Store) -> None:
+@pytest.mark.parametrize("way", ["entries cut", "head put back", "head gone"])
+def test_a_log_whose_head_and_entries_disagree_takes_nothing_more(filled, store, way: str) -> None:
     with store.reading() as connection:
         before = connection.execute(text("SELECT edge, reading, note FROM audit_head")).one()._asdict()
     filled.append({"event": "sent", "request": "canary"})
-    change(store, "UPDATE audit_head SET edge = :edge, reading = :reading, note = :note", **before)
-    with pytest.raises(IntegrityError) as told:
-        filled.append({"event": "sent"})
-    assert told.value.__context__ is None
-    assert "other_size" in keys_of(filled)
+    if way == "entries cut":
+        change(store, "DELETE FROM audit_entry WHERE position >= 299")
+    elif way == "head gone":
+        change(store, "DELETE FROM audit_head")
+    else:
+        change(store, "UPDATE audit_head SET edge = :edge, reading = :reading, note = :note", **before)
+    for write in (lambda: filled.append({"event": "sent"}), filled.checkpoint):
+        with pytest.raises(IntegrityError, match="contradicts"):
+            write()
+    assert keys_of(filled) & {"other_size", "no_head"}
 
 
 def test_checkpoints_of_another_log_or_key_are_told(filled, tmp_path, key, public, clock) -> None:
@@ -317,6 +341,7 @@ def test_checkpoints_of_another_log_or_key_are_told(filled, tmp_path, key, publi
 
 
 def test_proofs_hold_over_sizes_and_stored_nodes(filled: AuditLog) -> None:
+    filled.append_many([{"event": "ruling", "number": n} for n in range(300)])
     leaves = [e.leaf() for e in filled.entries(0, 600)]
     for size in (1, 2, 255, 256, 257, 511, 512, 513, 600):
         root = merkle.root_of(leaves[:size])

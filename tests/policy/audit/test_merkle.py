@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sazon.core.errors import IntegrityError
@@ -181,6 +181,7 @@ def test_a_forged_size_costs_no_work(odd: object) -> None:
 # ---------------------------------------------------------------------------- properties
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_the_edge_grows_as_the_definition_says(first: int, more: int) -> None:
     hashes = numbered(first + more)

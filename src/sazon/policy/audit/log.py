@@ -88,31 +88,26 @@ class AuditLog:
 
     def _write(self, many: Sequence[dict[str, Value]]) -> int:
         """Append in one transaction; returns the index of the first."""
-        from sqlalchemy.exc import IntegrityError as Collision
-
-        try:
-            with self._store.writing(lock=LOCK) as connection:
-                head, reading = self._head(connection), entry.moment(self._clock())
-                at = max(reading, head.note.time)
-                first = head.edge.size
-                if reading < head.reading:
-                    set_back: dict[str, Value] = {"event": "clock", "was": head.reading, "is": reading}
-                    many, first = [set_back, *many], first + 1
-                entries = [
-                    Entry(index=index, fields=fields | {"at": at}, seed=entry.new_seed())
-                    for index, fields in enumerate(many, head.edge.size)
-                ]
-                stored.add(connection, entries, head.edge)
-                self._sign_head(connection, head, at=at, reading=reading)
-                return first
-        except Collision:
-            pass
-        # Raised outside the handler: the driver's error carries the statement's values.
-        raise IntegrityError("the head of the log contradicts its entries", where=self._store.where)
+        with self._store.writing(lock=LOCK) as connection:
+            head, reading = self._head(connection), entry.moment(self._clock())
+            at = max(reading, head.note.time)
+            first = head.edge.size
+            if reading < head.reading:
+                set_back: dict[str, Value] = {"event": "clock", "was": head.reading, "is": reading}
+                many, first = [set_back, *many], first + 1
+            entries = [
+                Entry(index=index, fields=fields | {"at": at}, seed=entry.new_seed())
+                for index, fields in enumerate(many, head.edge.size)
+            ]
+            stored.add(connection, entries, head.edge)
+            self._sign_head(connection, head, at=at, reading=reading)
+            return first
 
     def _head(self, connection: Connection) -> Head:
         """The head, or that of a log which begins."""
         found = stored.head(connection)
+        if not (stored.empty(connection) if found is None else found.fits):
+            raise IntegrityError("the head of the log contradicts its entries", where=self._store.where)
         if found is not None:
             return found
         origin = f"sazon/audit/{secrets.token_hex(8)}"

@@ -11,7 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from sazon.core.errors import IntegrityError
 from sazon.policy.audit import checkpoint, merkle
@@ -52,7 +64,8 @@ _ADD_ENTRIES, _ADD_NODES, _BEGIN_HEAD, _CHANGE_HEAD = (
     insert(HEAD),
     update(HEAD),
 )
-_READ_HEAD = select(HEAD.c.edge, HEAD.c.reading, HEAD.c.note)
+_LAST = select(func.max(ENTRIES.c.position)).scalar_subquery()
+_READ_HEAD = select(HEAD.c.edge, HEAD.c.reading, HEAD.c.note, _LAST.label("last"))
 STEP = 8
 _BLOCK = 4096
 
@@ -66,6 +79,8 @@ class Head:
     edge: merkle.Edge
     reading: str
     """What the clock said then; earlier than the note's time where it had been set back."""
+    fits: bool = True
+    """Whether the last entry is the last that is signed."""
 
 
 def head(connection: Connection) -> Head | None:
@@ -80,7 +95,13 @@ def head(connection: Connection) -> Head | None:
     note = checkpoint.parse(row.note)
     width = merkle.HASH_BYTES
     hashes = [bytes(row.edge[i : i + width]) for i in range(0, len(row.edge), width)]
-    return Head(note=note, edge=merkle.Edge(note.size, hashes), reading=row.reading)
+    fits = note.size == (0 if row.last is None else row.last + 1)
+    return Head(note=note, edge=merkle.Edge(note.size, hashes), reading=row.reading, fits=fits)
+
+
+def empty(connection: Connection) -> bool:
+    """Whether there is no entry."""
+    return connection.scalar(select(func.max(ENTRIES.c.position))) is None
 
 
 def add(connection: Connection, entries: Sequence[Entry], edge: merkle.Edge) -> None:
