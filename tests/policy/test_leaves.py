@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sazon.core.errors import PolicyRefused
 from sazon.core.words import LANGUAGES
-from sazon.policy.chat import CHAT
+from sazon.policy.chat import CHAT, MESSAGE
 from sazon.policy.leaves import check_shape, leaves, replaced, replaced_in_json
 from sazon.policy.shape import Anything, Size, objection
 
@@ -244,6 +244,7 @@ REFUSED = {
     "n as a word": ({"n": "1"}, "n"),
     "n as a switch": ({"n": True}, "n"),
     "stored": ({"store": True}, "store"),
+    "kept in a cache for a day": ({"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
     "metadata with more than texts": ({"metadata": {SECRET: [SECRET]}}, "metadata.*"),
     "a tool of another kind": ({"tools": [{"type": SECRET}]}, "tools[0].type"),
     "a schema of another type": (
@@ -291,3 +292,18 @@ def test_any_json_is_read_or_refused_in_words(value):
         except PolicyRefused:
             continue
         leaves(one)
+
+
+def test_every_field_we_know_is_one_of_the_published_client():
+    from typing import get_type_hints
+
+    from openai.types import chat
+    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    # `prompt` is known in order to be refused; reasoning comes from servers of open models.
+    assert set(CHAT.known) - {"prompt", "stream"} <= set(get_type_hints(CompletionCreateParamsBase))
+    ours = {"reasoning", "reasoning_content", "annotations"}
+    for role, shape in MESSAGE.options.items():
+        theirs = getattr(chat, f"ChatCompletion{role.capitalize()}MessageParam")
+        assert set(shape.known) - ours <= set(get_type_hints(theirs)) | {"name"}
+        assert set(get_type_hints(theirs)) <= set(shape.known)

@@ -280,3 +280,38 @@ def test_a_whole_request_leaves_without_its_values_and_its_answer_comes_back_wit
     assert answer["tool_calls"][0]["function"]["name"] == "Ana_tool"
     arguments = json.loads(answer["tool_calls"][0]["function"]["arguments"])
     assert arguments == {"to": quoted, "phone": "612345678"}
+
+
+def test_what_was_found_once_is_covered_wherever_it_stands():
+    conversation = Conversation()
+    values = {"Ana López": "PERSON", "43": "AGE", "mujer": "SEX", "+34 612": "PHONE", "Eva": "PERSON"}
+    for value, kind in values.items():
+        covered(conversation, value, kind)
+
+    def seen(text):
+        return [text[one.start : one.end] for one in conversation.known(text)]
+
+    assert seen("ANA LÓPEZ, (Ana López)") == ["ANA LÓPEZ", "Ana López"]
+    assert seen("Mariana López Ana Lópezo xAna López 43 mujer Eva 34 612") == []
+    assert seen("get_Ana López_2") == ["Ana López"]
+    conversation = Conversation()
+    messages = [{"content": "con Ana López"}, {"content": "Soy Ana López"}]
+
+    def only_second(leaf):
+        return [span(4, 13)] if leaf.text.startswith("Soy") else []
+
+    request = {"messages": messages, "metadata": {"ana lópez": ""}}
+    told = json.dumps(cover_request(request, conversation, only_second), ensure_ascii=False)
+    assert told.count("⟦PERSON_") == 3
+    assert len(conversation) == 1
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=8), st.sampled_from(KINDS)), max_size=5), st.text())
+def test_known_values_are_spans_of_the_text_and_cover_like_any_other(values, text):
+    conversation = Conversation()
+    for value, kind in values:
+        covered(conversation, value, kind)
+    text = text.join(value for value, _ in values)
+    spans = conversation.known(text)
+    conversation.restore(conversation.cover(text, spans))
+    assert all(span.end <= len(text) for span in spans)

@@ -9,7 +9,7 @@ import os
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sazon.policy.detect import KINDS, Span
@@ -49,8 +49,8 @@ def fragment(chance, codes):
     spelt = chance.choice([kind, kind.lower(), kind.replace("_", " "), "PERSONA", "fecha de", "x"])
     code = chance.choice([code, code, code.lower()])
     gap = chance.choice(["", "", "", " ", "**", "`", "  ", "     "])
-    opening = chance.choice(["⟦", "⟦", "[", "[[", "{{", "<", "【", "\\u27e6", "", "⟦⟦", "\\"])
-    closing = chance.choice(["⟧", "⟧", "]", "]]", "}}", ">", "】", "\\u27e7", "", "⟧⟧", "\\"])
+    opening = chance.choice(["⟦", "⟦", "[", "[[", "{{", "<", "【", "\\u27e6", "\\\\u27e6", "", "⟦⟦", "\\"])
+    closing = chance.choice(["⟧", "⟧", "]", "]]", "}}", ">", "】", "\\u27e7", "\\\\u27e7", "", "⟧⟧", "\\"])
     join = chance.choice(["_", "_", "-", " ", "\\_", ": ", "", "____"])
     whole = opening + gap + spelt + join + code + gap + closing
     if chance.random() < 0.3:
@@ -75,21 +75,28 @@ def through(restoring, pieces):
     return [*(restoring.feed(piece) for piece in pieces), restoring.end()]
 
 
+def restored(conversation, text, *, in_json):
+    """The whole text at once."""
+    if not in_json:
+        return conversation.restore(text)
+    return "".join(through(Restoring(conversation, in_json=True), [text]))
+
+
 @pytest.mark.campaign
 def test_no_chunking_changes_what_comes_out():
     conversation, codes = talk()
     chance = random.Random(7)  # reproducible, not secret
-    restored = 0
+    changed = 0
     for _ in range(CHUNKINGS):
         text = "".join(fragment(chance, codes) for _ in range(chance.randint(1, 4)))
         in_json = chance.random() < 0.3
-        whole = conversation.restore(text, in_json=in_json)
-        restored += whole != text
+        whole = restored(conversation, text, in_json=in_json)
+        changed += whole != text
         pieces = cut(chance, text)
         assert "".join(through(Restoring(conversation, in_json=in_json), pieces)) == whole, pieces
         in_bytes = cut(chance, text.encode())
         assert b"".join(through(RestoringBytes(conversation, in_json=in_json), in_bytes)) == whole.encode()
-    assert restored > CHUNKINGS / 3
+    assert changed > CHUNKINGS / 3
 
 
 @given(st.data())
@@ -100,6 +107,18 @@ def test_no_chunking_of_any_text_changes_what_comes_out(data):
     pieces = data.draw(st.lists(st.lists(alphabet, max_size=6).map("".join), max_size=6))
     whole = conversation.restore("".join(pieces))
     assert "".join(through(Restoring(conversation), pieces)) == whole
+
+
+@settings(max_examples=30)
+@given(st.from_regex(marker.FULL, fullmatch=True))
+def test_a_stream_waits_at_every_beginning_of_every_spelling(spelling):
+    found = marker.FULL.match(spelling)
+    assert found is not None
+    assert found.end() < marker.LONGEST
+    for end in range(1, found.end()):
+        growing = marker.GROWING.search(spelling[:end])
+        assert growing is not None, end
+        assert growing.start() == 0
 
 
 def boundary_texts(codes):
@@ -234,7 +253,7 @@ def test_events_are_restored_channel_by_channel_however_they_are_cut():
         seen, last = joined(out)
         assert last == "data: [DONE]"
         whole = {
-            place: conversation.restore(text, in_json=place[-1] == "arguments")
+            place: restored(conversation, text, in_json=place[-1] == "arguments")
             for place, text in texts.items()
         }
         whole[1, "content"] += "." if i % 3 else ""
@@ -242,6 +261,25 @@ def test_events_are_restored_channel_by_channel_however_they_are_cut():
         assert seen[0, 0, "name"] == "Ana López"
         assert json.loads(seen[0, 1, "arguments"]) == {"a": VALUES["ADDRESS"]}
         assert json.loads(seen[0, 0, "arguments"]) == {"a": VALUES["ADDRESS"], "Ana López": 1}
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t"])
+def test_json_within_a_string_of_arguments_is_escaped_twice(blank):
+    conversation, codes = talk()
+    ana, address = f"[PERSON_{codes['PERSON']}]", f"⟦ADDRESS_{codes['ADDRESS']}⟧"
+    told = {
+        "body": blank + json.dumps({"to": address, "cc": [address]}, indent=2),
+        "note": f'{ana}: "{address}"',
+        address: f"[sic] {address}",
+        "quoted": f'"{address}"',
+    }
+    for text in (json.dumps(told), json.dumps(told, ensure_ascii=False)):
+        for size in (1, 2, 7, len(text)):
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            read = json.loads("".join(through(Restoring(conversation, in_json=True), pieces)))
+            value = VALUES["ADDRESS"]
+            assert json.loads(read.pop("body")) == {"to": value, "cc": [value]}
+            assert read == {"note": f'Ana López: "{value}"', value: f"[sic] {value}", "quoted": f'"{value}"'}
 
 
 def test_what_is_held_comes_out_with_the_finish_or_before_done_or_at_the_end():

@@ -64,7 +64,8 @@ _schema |= (
     }
 )
 
-_TEXT_PART = _fields("type text", type=_word("text"), text=TEXT)
+_CACHED = _fields(mode=_word("implicit", "explicit"), ttl=_word("30m"))
+_TEXT_PART = _fields("type text", type=_word("text"), text=TEXT, prompt_cache_breakpoint=_CACHED)
 _REFUSAL_PART = _fields("type refusal", type=_word("refusal"), refusal=TEXT)
 PARTS: Final = Items(
     Tagged("type", {"text": _TEXT_PART, "refusal": _REFUSAL_PART}, otherwise="media"), most=2_000
@@ -183,7 +184,6 @@ CHAT: Final = Fields(
         "user": TEXT,
         "safety_identifier": TEXT,
         "prompt_cache_key": TEXT,
-        "prompt_cache_retention": _word("in-memory", "in_memory", "24h"),
         "metadata": Open(TEXT, most=16),
         "tools": Items(TOOL, most=512),
         "tool_choice": TOOL_CHOICE,
@@ -192,12 +192,15 @@ CHAT: Final = Fields(
         "function_call": Either((_word("none", "auto"), _NAMED)),
         "response_format": RESPONSE_FORMAT,
         "prediction": _fields("type content", type=_word("content"), content=CONTENT),
-        "reasoning_effort": _word("none", "minimal", "low", "medium", "high", "xhigh"),
+        "reasoning_effort": _word("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         "verbosity": _word("low", "medium", "high"),
-        "service_tier": _word("auto", "default", "flex", "scale", "priority"),
+        "service_tier": _word("auto", "default", "flex", "scale", "priority", "fast"),
         "modalities": Items(_word("text"), most=1),
         # To store a request at the provider is to keep it there beyond what was agreed.
         "store": Flag(frozenset({False})),
+        # Nor may it lie there in a cache for hours: "24h" is not among the words.
+        "prompt_cache_retention": _word("in-memory", "in_memory"),
+        "prompt_cache_options": _CACHED,
         "audio": MEDIA,
         "logit_bias": Forbidden("token_ids"),
         "prompt": Forbidden("token_ids"),

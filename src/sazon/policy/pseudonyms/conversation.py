@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 
 from sazon.core.errors import IntegrityError, PluginError
 from sazon.policy.detect.span import KINDS, Kind, Span
-from sazon.policy.leaves import quoted
 from sazon.policy.pseudonyms import marker
-from sazon.policy.pseudonyms.value import identity, merged
+from sazon.policy.pseudonyms.value import FIRST_WORD, identity, merged, telling
 
 _VERSION = 1
 _OURS = "pseudonyms"
@@ -44,6 +43,8 @@ class Conversation:
         self._draw = draw
         self._by_value: dict[tuple[Kind, str], _Entry] = {}
         self._by_code: dict[str, _Entry] = {}
+        self._by_word: dict[str, list[tuple[int, _Entry]]] = {}
+        """First word of a value → where in the value it begins, and the value."""
         self._taken: set[str] = set()
         self._lock = threading.Lock()
 
@@ -94,23 +95,32 @@ class Conversation:
             end = span.end
         return "".join([*pieces, text[end:]])
 
-    def restore(self, text: str, *, in_json: bool = False) -> str:
+    def known(self, text: str) -> list[Span]:
+        """Where values of this conversation stand in a text, whatever a detector makes of it.
+
+        Whole words in any case; not values so short or so common that they may be chance.
+        """
+        found = []
+        for word in FIRST_WORD.finditer(text):
+            for before, entry in self._by_word.get(word[0].casefold(), ()):
+                start = word.start() - before
+                end = start + len(entry.value)
+                same = start >= 0 and text[start:end].casefold() == entry.value.casefold()
+                if same and not (text[end - 1].isalnum() and text[end : end + 1].isalnum()):
+                    found.append(Span(start=start, end=end, kind=entry.kind, detector=_OURS))
+        return found
+
+    def restore(self, text: str) -> str:
         """The text with every known marker's value in its place, in one pass; unknown ones stay.
 
         A value that holds something like a marker comes back as it is.
-
-        Args:
-            text: what a model wrote.
-            in_json: it is (a piece of) JSON: values are escaped as in a JSON string.
         """
-        return marker.FULL.sub(lambda found: self.restored(found, in_json=in_json), text)
+        return marker.FULL.sub(lambda found: self.value(found) or found[0], text)
 
-    def restored(self, found: re.Match[str], *, in_json: bool = False) -> str:
-        """What stands for one marker that `marker.FULL` found: its value, or itself if it is unknown."""
+    def value(self, found: re.Match[str]) -> str | None:
+        """What a marker that `marker.FULL` found stands for; None where it stands for nothing here."""
         entry = self._by_code.get(marker.code_of(found))
-        if entry is None:
-            return found[0]
-        return quoted(entry.value)[1:-1] if in_json else entry.value
+        return entry.value if entry else None
 
     def dump(self) -> bytes:
         """Everything, in clear: for the vault alone."""
@@ -170,3 +180,6 @@ class Conversation:
         self._by_value[entry.kind, entry.identity] = entry
         self._by_code[entry.code] = entry
         self._taken.add(entry.code)
+        first = FIRST_WORD.search(entry.value)
+        if first and telling(entry.kind, entry.value):
+            self._by_word.setdefault(first[0].casefold(), []).append((first.start(), entry))

@@ -61,8 +61,7 @@ class _Choice:
 class RestoringEvents:
     """A stream of events in bytes, cut anywhere, with every known marker restored.
 
-    An event of which nothing changes passes as it came. Inside arguments a value is escaped as JSON once:
-    where a tool takes JSON within a JSON string, a value with quotes or line ends is not escaped twice.
+    An event of which nothing changes passes as it came. Inside arguments a value is escaped as JSON.
     """
 
     def __init__(self, conversation: Conversation, *, json_content: bool = False) -> None:

@@ -23,7 +23,8 @@ LONGEST = 96
 """No marker, in any spelling, has more characters."""
 
 _CODE = f"[{ALPHABET}{ALPHABET.lower()[8:]}]{{{LENGTH}}}"
-_OPEN, _CLOSE = r"(?:[⟦〚]|\\u27[eE]6)", r"(?:[⟧〛]|\\u27[eE]7)"
+# As JSON, and as JSON within JSON, where the backslashes double.
+_OPEN, _CLOSE = r"(?:[⟦〚]|\\{1,4}u27[eE]6)", r"(?:[⟧〛]|\\{1,4}u27[eE]7)"
 _OTHER_OPEN = r"(?:\[\[?|\{\{?|<<?|[【〖〔［⟨〈❲⦗⟪《＜])"
 _OTHER_CLOSE = rf"(?:\]\]?|\}}\}}?|>>?|[】〗〕］⟩〉❳⦘⟫》＞]|{_CLOSE})"
 _DECORATION = r" \t\xa0\u202f*_`~\\"
@@ -62,10 +63,10 @@ def _kinds_growing(join: str, after: str) -> str:
 
 
 _BODY = rf"[\w{_JOINS}{_DECORATION}]"
-_AFTER_KIND = rf"{_JOIN}(?:\Z|[0-9A-Za-z]{{1,{LENGTH}}}[{_DECORATION}u27eE]{{0,10}}[\]}}>]?\Z)"
-_AFTER_BARE = rf"\\?(?:\Z|_[{ALPHABET}]{{0,{LENGTH}}}(?:\\[u27eE]{{0,4}})?\Z)"
+_AFTER_KIND = rf"{_JOIN}(?:\Z|[0-9A-Za-z]{{1,{LENGTH}}}[{_DECORATION}u27eE]{{0,14}}[\]}}>]?\Z)"
+_AFTER_BARE = rf"\\?(?:\Z|_[{ALPHABET}]{{0,{LENGTH}}}(?:\\{{1,4}}[u27eE]{{0,4}})?\Z)"
 GROWING = re.compile(
-    rf"{_FIRST}(?:\\(?:u(?:2(?:7(?:[eE]6?)?)?)?)?\Z"
+    rf"{_FIRST}(?:\\{{1,4}}(?:u(?:2(?:7(?:[eE]6?)?)?)?)?\Z"
     rf"|{_OPEN}{_BODY}{{0,80}}[\]}}>]?\Z"
     rf"|{_OTHER_OPEN}{_GAP}(?:\Z|(?i:{_kinds_growing(_JOIN, _AFTER_KIND)}))"
     rf"|{_NO_WORD_BEFORE}(?:{_kinds_growing('_', _AFTER_BARE)}))"

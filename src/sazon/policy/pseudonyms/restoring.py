@@ -10,18 +10,24 @@ Only an open marker is held back, and no more than its greatest length.
 from __future__ import annotations
 
 import codecs
+import re
 
+from sazon.policy.leaves import quoted
 from sazon.policy.pseudonyms import marker
 from sazon.policy.pseudonyms.conversation import Conversation
+
+_IN_JSON = re.compile(r'"|\\.?|[^"\\]+', re.DOTALL)
+_JSON_BEGINS = ('{"', '["', "[{", "[[")
+_SPACES = ("\\n", "\\t", "\\r")
 
 
 class Restoring:
     """One text in pieces, e.g. the content of one choice of a streamed answer."""
 
     def __init__(self, conversation: Conversation, *, in_json: bool = False) -> None:
-        """Begin with an empty text; `in_json` as in `Conversation.restore`."""
+        """Begin with an empty text; `in_json`: it is JSON, and values are escaped as deep as they stand."""
         self._conversation = conversation
-        self._in_json = in_json
+        self._nesting = _Nesting() if in_json else None
         self._before = ""
         """The last character already dealt with: a name inside a word is none."""
         self._held = ""
@@ -42,24 +48,66 @@ class Restoring:
             found = marker.FULL.search(text, at)
             growing = None if final else marker.GROWING.search(text, max(at, len(text) - marker.LONGEST))
             if growing is not None and (found is None or growing.start() <= found.start()):
-                pieces.append(text[at : growing.start()])
-                at = growing.start()
-                break
+                found, end = None, growing.start()
+            else:
+                end = found.start() if found else len(text)
+            pieces.append(self._passed(text[at:end]))
             if found is None:
-                pieces.append(text[at:])
-                at = len(text)
+                at = end
                 break
-            pieces += [text[at : found.start()], self._conversation.restored(found, in_json=self._in_json)]
+            pieces.append(self._put_back(found))
             at = found.end()
         self._before, self._held = text[max(at - 1, 0) : at], text[at:]
         return "".join(pieces)
+
+    def _passed(self, text: str) -> str:
+        if self._nesting:
+            self._nesting.read(text)
+        return text
+
+    def _put_back(self, found: re.Match[str]) -> str:
+        value = self._conversation.value(found)
+        if value is None:
+            return self._passed(found[0])
+        return self._nesting.escaped(value) if self._nesting else value
+
+
+class _Nesting:
+    """Follows a JSON text: whether it stands in a string, and whether that string holds JSON again.
+
+    Two levels, as tools have them; deeper ones are taken for the second.
+    """
+
+    def __init__(self) -> None:
+        self._inside = False
+        self._first = ""
+        """The first two characters of the string, white space aside."""
+        self._backslash = ""
+
+    def read(self, text: str) -> None:
+        """The next piece of the text."""
+        text, self._backslash = self._backslash + text, ""
+        for part in _IN_JSON.findall(text):
+            if part == "\\":
+                self._backslash = part
+            elif part == '"':
+                self._inside, self._first = not self._inside, ""
+            elif self._inside and len(self._first) < 2 and part not in _SPACES:
+                self._first = (self._first + "".join(part.removeprefix("\\").split()))[:2]
+
+    def escaped(self, value: str) -> str:
+        """A value as it must stand at this place."""
+        once = quoted(value)[1:-1]
+        nested = self._inside and self._first in _JSON_BEGINS
+        self._first = self._first or value
+        return quoted(once)[1:-1] if nested else once
 
 
 class RestoringBytes:
     """The same over UTF-8, cut anywhere, also inside a character; bytes that are none pass unchanged."""
 
     def __init__(self, conversation: Conversation, *, in_json: bool = False) -> None:
-        """Begin with an empty text; `in_json` as in `Conversation.restore`."""
+        """Begin with an empty text; `in_json` as in `Restoring`."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._restoring = Restoring(conversation, in_json=in_json)
 

@@ -16,6 +16,17 @@ NUMBERED: frozenset[Kind] = frozenset({"NIF", "NIE", "CIF", "NSS", "IBAN", "CARD
 """Dots, hyphens and spaces do not tell them apart either: their length is fixed or they have a prefix."""
 # ñ and ç are letters of their own; acute, grave, circumflex and diaeresis are how a name is written.
 _ACCENTS = dict.fromkeys(map(ord, "\u0300\u0301\u0302\u0308"))
+COMMON: frozenset[Kind] = frozenset({"AGE", "SEX", "FAMILY", "PROFESSION"})
+"""Words of everyday language: found in one place, they say nothing about another."""
+FIRST_WORD = re.compile(r"[^\W_]+")
+_SHORTEST = 4
+_SHORTEST_NUMBER = 6
+
+
+def telling(kind: Kind, text: str) -> bool:
+    """Whether a value is rare enough to be the same wherever the same letters stand."""
+    letters = "".join(FIRST_WORD.findall(text))
+    return kind not in COMMON and len(letters) >= (_SHORTEST_NUMBER if letters.isdigit() else _SHORTEST)
 
 
 def identity(kind: Kind, text: str, *, exact: bool = False) -> str:

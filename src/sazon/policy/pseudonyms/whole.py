@@ -9,6 +9,7 @@ from sazon.policy.chat import CHAT
 from sazon.policy.detect.span import Span
 from sazon.policy.leaves import Leaf, holds_json, leaves, replaced, replaced_in_json
 from sazon.policy.pseudonyms.conversation import Conversation
+from sazon.policy.pseudonyms.restoring import Restoring
 from sazon.policy.shape import Shape
 
 STRUCTURE = frozenset({"role", "type", "id", "object", "finish_reason", "logprobs", "index"})
@@ -22,7 +23,7 @@ def cover_request(
     *,
     shape: Shape = CHAT,
 ) -> Any:
-    """A request with every span of every leaf covered.
+    """A request with every span of every leaf covered; what was found once is covered wherever it stands.
 
     Args:
         request: JSON, as Python reads it; checked before (`check_shape`).
@@ -34,10 +35,16 @@ def cover_request(
         PolicyRefused: it cannot be looked into, or two keys of one object would become the same.
         PluginError: a span ends outside its leaf.
     """
-    conversation.reserve(leaf.text for leaf in leaves(request, shape))
+    found = [(leaf, spans(leaf)) for leaf in leaves(request, shape)]
+    conversation.reserve(leaf.text for leaf, _ in found)
+    for leaf, there in found:
+        conversation.cover(leaf.text, there)
+    waiting = iter(found)
 
     def covered(leaf: Leaf) -> str:
-        return conversation.cover(leaf.text, spans(leaf), name=leaf.place == "name")
+        _, there = next(waiting)
+        everywhere = [*there, *conversation.known(leaf.text)]
+        return conversation.cover(leaf.text, everywhere, name=leaf.place == "name")
 
     return replaced(request, covered, shape)
 
@@ -63,7 +70,8 @@ def restore_json(text: str, conversation: Conversation) -> str:
     """A whole JSON text restored, values escaped as deep as they stand; cut-off JSON as well as may be."""
     if holds_json(text):
         return replaced_in_json(text, lambda leaf: conversation.restore(leaf.text))
-    return conversation.restore(text, in_json=True)
+    restoring = Restoring(conversation, in_json=True)
+    return restoring.feed(text) + restoring.end()
 
 
 def json_fields(json_content: bool) -> frozenset[str]:
