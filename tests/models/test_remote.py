@@ -38,6 +38,8 @@ LABELS = ("cancel_appointment", "refund", "refund_status", "Horario Médico")
         ('{"label": null}', None),
         ("The label is: refund_status", "refund_status"),
         ("<think>refund or cancel_appointment?</think>refund", "refund"),
+        ("is it cancel_appointment?</think>\nrefund", "refund"),
+        ("<think>it may be refund", None),
         ("refund or cancel_appointment", None),
         ('{"a": "refund", "b": "refund_status"}', None),
         ("reembolso", None),
