@@ -101,6 +101,17 @@ def test_some_futures_have_one_and_their_share_is_told():
     assert 1 <= month.at.low < month.at.high <= 24
 
 
+def test_options_that_cost_the_same_while_nobody_asks_do_not_cross_there():
+    dearer = Option(
+        name="dearer",
+        kind="api",
+        price=TokenPrice(
+            input_per_mtok=3.0, output_per_mtok=10.0, currency="EUR", as_of="2026-11-01", source="test"
+        ),
+    )
+    assert breaks([API, dearer])[0]["dearer"].demand.nowhere.value > 0.99
+
+
 @given(arrays(float, (5, 12), elements=st.floats(-10, 10)))
 def test_from_its_month_on_it_is_never_dearer_again(gap):
     months = first_month_for_good(gap)

@@ -21,7 +21,7 @@ from sazon.stats.proportions import proportion
 
 Flags = npt.NDArray[np.bool_]
 SECONDS_PER_MONTH = 365.25 / 12 * 86_400
-FACTORS = np.array([0.0, *(10.0 ** (e / 2) for e in range(-6, 7))])
+FACTORS = np.array([0.0, 0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0])
 """Times the demand of each world at which options are priced."""
 MOST_WORLDS = 2000
 """Worlds are in random order: the first are a fair sample."""
@@ -104,7 +104,8 @@ def crossing_factor(gap: Floats) -> tuple[Floats, Flags]:
         under it.
     """
     left, right = gap[:, :-1], gap[:, 1:]
-    crosses = (left < 0) != (right < 0)
+    # Options that cost the same while nobody asks do not cross there.
+    crosses = ((left < 0) != (right < 0)) & (left != 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(crosses, left / (left - right), np.nan)
         at = FACTORS[:-1] + share * np.diff(FACTORS)

@@ -155,8 +155,8 @@ def _outlook(
     accuracies = {f"accuracy.{n}": ledgers.right[:, j] for j, n in enumerate(ledgers.candidates)}
     inputs = {**worlds.columns, **accuracies}
     rng = worlds.stream("information")
-    unknowns, everything = unknowns_of(ledgers.total, inputs, unit=config.currency, rng=rng)
     influences, fit = influences_of(ledgers.total, inputs)
+    unknowns, everything = unknowns_of(ledgers.total, inputs, influences, unit=config.currency, rng=rng)
     return Outlook(
         tail_level=config.tail_level,
         dominated=dominated_by(ledgers.total, ledgers.candidates),

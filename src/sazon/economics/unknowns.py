@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,33 +16,36 @@ MOST_UNKNOWNS = 8
 
 
 def unknowns_of(
-    total: Floats, inputs: Mapping[str, Floats], *, unit: str, rng: np.random.Generator
+    total: Floats,
+    inputs: Mapping[str, Floats],
+    influences: Sequence[Influence],
+    *,
+    unit: str,
+    rng: np.random.Generator,
 ) -> tuple[tuple[Unknown, ...], Estimate]:
     """What it would be worth to know each input before choosing the option that costs least.
 
     Args:
         total: shape (worlds, options): cost of each option.
         inputs: name → shape (worlds,), the value of each uncertain input.
+        influences: of these inputs, for their share of the variance of the gap between the two cheapest.
         unit: of the cost.
         rng: the stream of the bootstraps.
 
     Returns:
-        The inputs worth most with their share of the variance of the gap between the two cheapest (by
-        mean), and the worth of knowing everything.
+        The inputs worth most, and the worth of knowing everything.
     """
     from sazon.stats.information import partials, perfect
-    from sazon.stats.sensitivity import first_order
 
     total = total[:MOST_WORLDS]
     if total.shape[1] < 2 or total.shape[0] < 100:
         return (), Estimate.none("there is no other candidate", unit=unit)
-    first, second = np.argsort(total.mean(axis=0), kind="stable")[:2]
-    gap = total[:, second] - total[:, first]
     moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
+    shares = {i.name: i.first for i in influences}
     worth = partials(-total, moving, rng=rng, unit=unit)
     ordered = sorted(worth, key=lambda name: -(worth[name].value or 0.0))
     found = tuple(
-        Unknown(name=name, share=first_order(moving[name], gap, rng=rng), worth=_assumed(worth[name]))
+        Unknown(name=name, share=shares[name], worth=_assumed(worth[name]))
         for name in ordered[:MOST_UNKNOWNS]
     )
     return found, _assumed(perfect(-total, rng=rng, unit=unit))
