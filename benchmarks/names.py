@@ -110,11 +110,9 @@ def main() -> None:
     for text in questions:
         spans = (text[s.start : s.end].lower() for s in find(text) if s.kind in ALARMS)
         alarms.update(span for span in spans if span not in TRUE)
-    rate = sum(alarms.values()) / size
-    print(
     total, common = sum(alarms.values()), alarms.most_common(12)
+    rate = total / size
     print(f"{total} alarms in {size:.0f} kB of questions, {rate:.3f} per kB: {common}")
-    )
     add("false alarms", rate, "per kB", GOAL_ALARMS_PER_KB, rate <= GOAL_ALARMS_PER_KB)
     lines = (given.data / "meddocan" / "dev.jsonl").read_text("utf-8").splitlines()[:100]
     long = [json.loads(line)["text"] for line in lines]

@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=PACKAGE)
     given = parser.parse_args()
+    learned_from = digest(given.data)
     documents = examples.meddocan(given.data / "meddocan" / "train.jsonl")
     held_out = documents[-HELD_OUT:]
     if given.trial:
@@ -118,7 +119,8 @@ def main() -> None:
     (given.out / "weights.npz").write_bytes(weights)
     record = {
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "data_sha256": digest(given.data),
+        "data_sha256": learned_from,
+        "held_out": HELD_OUT if given.trial else 0,
         "seed": given.seed, "epochs": given.epochs, "messages": given.messages, "outside": OUTSIDE,
         "torch": torch.__version__,
     }  # fmt: skip

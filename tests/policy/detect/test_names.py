@@ -42,7 +42,7 @@ def test_persons_are_found_to_the_character(text, persons):
 @pytest.mark.parametrize(
     ("text", "places"),
     [
-        ("Me mudé de Zaragoza a Murcia", ["Zaragoza", "Murcia"]),
+        ("Me mudé de Zaragoza a Murcia en otoño", ["Zaragoza", "Murcia"]),
         ("vivo en sevilla desde hace poco", ["sevilla"]),
         ("The office in Manchester was shut", ["Manchester"]),
         ("Localidad/ Provincia: Ciudad Real.", ["Ciudad Real"]),
@@ -82,6 +82,7 @@ def test_an_address_with_its_postcode_and_town():
         "It says my password is wrong but it isn't.",
         "",
         "   \n\n  ",
+        "123 456 --- ??? !!!",
     ],
 )
 def test_nothing_is_found_in_common_sentences(text):
