@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sazon.policy.audit.checkpoint import Checkpoint
     from sazon.policy.audit.claims import Answer
     from sazon.policy.audit.log import AuditLog
+    from sazon.policy.locks import Locks
 
 app = typer.Typer(no_args_is_help=True, help="Check the audit log and prove things from it.")
 
@@ -24,10 +25,15 @@ StoreUrl = Annotated[
     str, typer.Option("--store", help="Where the log lies: sqlite:///FILE or postgresql://…")
 ]
 Key = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--key", help="The log's Ed25519 key: hexadecimal, or a PEM file. Signing needs the private one."
+        "--key",
+        help="The log's Ed25519 key, hexadecimal or a PEM file, for whoever has no keyring; default: the"
+        " recipe's keyring.",
     ),
+]
+Recipe = Annotated[
+    Path, typer.Option("--recipe", help="Whose log, where no --key is given: store and keys of its policy.")
 ]
 Anchor = Annotated[
     Path | None,
@@ -37,15 +43,16 @@ Since = Annotated[str | None, typer.Option("--since", help="First moment: 2026-1
 Until = Annotated[str | None, typer.Option("--until", help="First moment not asked about any more.")]
 Lang = Annotated[str, typer.Option("--lang", help="Language: es or en.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-DEFAULT_STORE = "sqlite:///.sazon/policy.db"
+DEFAULT_STORE, DEFAULT_RECIPE = "sqlite:///.sazon/policy.db", Path("recipe.yaml")
 
 
 @app.command()
 def verify(
-    key: Key,
     proof: Annotated[
         Path | None, typer.Argument(help="A dossier, proof or checkpoint to check instead of the log.")
     ] = None,
+    key: Key = None,
+    recipe: Recipe = DEFAULT_RECIPE,
     store: StoreUrl = DEFAULT_STORE,
     anchor: Anchor = None,
     language: Lang = "en",
@@ -53,7 +60,7 @@ def verify(
 ) -> None:
     """Recompute the whole log, or check a file that was handed over; exit code 2 where it does not hold.
 
-    Example: [cyan]sazon audit verify --key audit.pub --anchor anchors.txt[/cyan]
+    Example: [cyan]sazon audit verify --recipe recipe.yaml --anchor anchors.txt[/cyan]
     """
     from sazon.core.errors import IntegrityError
     from sazon.policy.audit import checkpoint
@@ -62,9 +69,9 @@ def verify(
         say = _sayer(language)
         anchors = checkpoint.read(anchor) if anchor else ()
         if proof is not None:
-            _show(_checked(proof, _keys(key)[1], anchors, say), as_json=as_json)
+            _show(_checked(proof, _public(key, recipe), anchors, say), as_json=as_json)
             return
-        found = _open(store, key).verify(*anchors)
+        found = _open(store, key, recipe).verify(*anchors)
         problems = [problem.words(_language(language)) for problem in found.problems]
         if problems:
             # One that stands for all: the others follow it on their own lines.
@@ -81,12 +88,11 @@ def verify(
 
 @app.command()
 def prove(
-    key: Key,
     out: Annotated[Path, typer.Option("--out", help="File for the dossier or proof.")],
     since: Since = None,
     until: Until = None,
-    event: Annotated[str | None, typer.Option("--event", help="Kind of entry, e.g. sent.")] = None,
-    classes: Annotated[list[str] | None, typer.Option("--classes", help="Data class. Repeatable.")] = None,
+    event: Annotated[str, typer.Option("--event", help="Kind of entry: sent, ruling, consent, …")] = "sent",
+    classes: Annotated[list[str] | None, typer.Option("--class", help="Data class. Repeatable.")] = None,
     provider: Annotated[list[str] | None, typer.Option("--provider", help="Provider. Repeatable.")] = None,
     purpose: Annotated[list[str] | None, typer.Option("--purpose", help="Purpose. Repeatable.")] = None,
     further: Annotated[
@@ -96,6 +102,8 @@ def prove(
     opened: Annotated[
         list[str] | None, typer.Option("--open", help="Open this field too. Repeatable.")
     ] = None,
+    key: Key = None,
+    recipe: Recipe = DEFAULT_RECIPE,
     store: StoreUrl = DEFAULT_STORE,
     anchor: Anchor = None,
     language: Lang = "en",
@@ -103,18 +111,18 @@ def prove(
 ) -> None:
     """Count what was recorded, and write a file with which anybody can check the count.
 
-    Example: [cyan]sazon audit prove --event sent --classes special --provider acme --since 2026-01-01 --key audit.pem --out acme.json[/cyan]
+    Example: [cyan]sazon audit prove --class special --provider acme --since 2026-01-01 --out acme.json[/cyan]
     """  # noqa: E501 # the example stands on one line
     from sazon.policy.audit import checkpoint, claims
 
     with speaking_plainly(as_json=as_json):
-        say, log = _sayer(language), _open(store, key)
+        say, log = _sayer(language), _open(store, key, recipe)
         if index is not None:
             document = claims.prove_entry(log, index, opened=opened or ["event", "at"])
             words, result = say("entry_proved", index=index), {"index": index}
         else:
             where = _where(
-                event=[event] if event else None, classes=classes, provider=provider, purpose=purpose
+                event=[event], classes=classes, provider=provider, purposes=purpose
             )
             where |= _pairs(further or [])
             kept = checkpoint.read(anchor)[-1] if anchor else None
@@ -138,19 +146,20 @@ def prove(
 
 @app.command()
 def tail(
-    key: Key,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many entries.")] = 20,
+    key: Key = None,
+    recipe: Recipe = DEFAULT_RECIPE,
     store: StoreUrl = DEFAULT_STORE,
     as_json: Json = False,
 ) -> None:
     """Show the last entries, one a line; characters that could imitate another line are shown escaped.
 
-    Example: [cyan]sazon audit tail -n 5 --key audit.pub[/cyan]
+    Example: [cyan]sazon audit tail -n 5[/cyan]
     """
     from sazon.policy.audit.entry import canonical, visible
 
     with speaking_plainly(as_json=as_json):
-        for each in _open(store, key).tail(count):
+        for each in _open(store, key, recipe).tail(count):
             if as_json:
                 typer.echo(canonical({"index": each.index, **each.fields}))
                 continue
@@ -161,22 +170,23 @@ def tail(
 
 @app.command()
 def export(
-    key: Key,
     out: Annotated[Path, typer.Option("--out", help="File for the entries.")],
     since: Since = None,
     until: Until = None,
+    key: Key = None,
+    recipe: Recipe = DEFAULT_RECIPE,
     store: StoreUrl = DEFAULT_STORE,
     language: Lang = "en",
     as_json: Json = False,
 ) -> None:
     """Write all entries of a time, every field open, with the proof that none is missing.
 
-    Example: [cyan]sazon audit export --since 2026-01-01 --key audit.pem --out entries.json[/cyan]
+    Example: [cyan]sazon audit export --since 2026-01-01 --out entries.json[/cyan]
     """
     from sazon.policy.audit import claims
 
     with speaking_plainly(as_json=as_json):
-        say, log = _sayer(language), _open(store, key)
+        say, log = _sayer(language), _open(store, key, recipe)
         found = claims.prove(
             log, since=_moment(since), until=_moment(until), at=_standing(log, key), opened=None
         )
@@ -187,19 +197,20 @@ def export(
 
 @app.command()
 def checkpoint(
-    key: Key,
     anchor: Annotated[
         Path | None, typer.Option("--anchor", help="Append it to this file, after comparing with its last.")
     ] = None,
+    key: Key = None,
+    recipe: Recipe = DEFAULT_RECIPE,
     store: StoreUrl = DEFAULT_STORE,
     as_json: Json = False,
 ) -> None:
     """Sign the log as it stands and print that; kept elsewhere, it shows later whether the log was cut.
 
-    Example: [cyan]sazon audit checkpoint --key audit.pem --anchor /media/safe/anchors.txt[/cyan]
+    Example: [cyan]sazon audit checkpoint --anchor /media/safe/anchors.txt[/cyan]
     """
     with speaking_plainly(as_json=as_json):
-        log = _open(store, key)
+        log = _open(store, key, recipe)
         note = log.checkpoint() if anchor is None else log.anchor(anchor)
         if as_json:
             _show(
@@ -213,17 +224,32 @@ def checkpoint(
 # -------------------------------------------------------------------------------- parsing
 
 
-def _open(store: str, key: str) -> AuditLog:
-    """The log of a store that is there."""
+def _open(store: str, key: str | None, recipe: Path) -> AuditLog:
+    """The log of a store that is there, or that of a recipe."""
     from sazon.core.errors import EnvironmentLacks
     from sazon.core.store import Store
     from sazon.policy.audit.log import AuditLog
 
+    if key is None:
+        return _locks(recipe).log
     sign, public = _keys(key)
     file = Path(store.removeprefix("sqlite:///"))
     if store.startswith("sqlite:///") and not file.exists():
         raise EnvironmentLacks("there is no log", where=str(file), mend="Name its store with --store.")
     return AuditLog(Store.open(store), sign=sign, public=public)
+
+
+def _locks(recipe: Path) -> Locks:
+    from sazon import pipeline
+    from sazon.policy.locks import Locks
+
+    wanted = pipeline.recipe_of(recipe)
+    return Locks.open(wanted.config.policy, root=wanted.root)
+
+
+def _public(key: str | None, recipe: Path) -> bytes:
+    """The public key to check something with."""
+    return _keys(key)[1] if key is not None else _locks(recipe).keyring.public("audit")
 
 
 def _keys(given: str) -> tuple[Any, bytes]:
@@ -256,9 +282,9 @@ def _keys(given: str) -> tuple[Any, bytes]:
     )
 
 
-def _standing(log: AuditLog, key: str) -> Checkpoint | None:
+def _standing(log: AuditLog, key: str | None) -> Checkpoint | None:
     """What to stand on: a new checkpoint where one can be signed, else that of the last commit."""
-    return log.latest() if _keys(key)[0] is None else None
+    return log.latest() if key is not None and _keys(key)[0] is None else None
 
 
 def _moment(text: str | None) -> datetime | None:
