@@ -12,7 +12,7 @@ from sazon.policy.keys import erasable
 from sazon.policy.keys.erasable import DEPTH, Erasable
 
 LEAVES = st.integers(0, 2**DEPTH - 1)
-ROOT = Erasable({(0, 0): bytes(range(32))})
+ROOT = Erasable({bytes(9): bytes(range(32))})
 
 
 def children(seed: bytes) -> tuple[bytes, bytes]:

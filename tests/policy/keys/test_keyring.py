@@ -149,14 +149,18 @@ def test_signatures_hold_for_one_role_and_one_message(made: Made) -> None:
 
 def test_the_role_is_part_of_what_is_signed(made: Made) -> None:
     """With the key of one role alone nothing can be made that passes in another."""
-    own = ed25519.Ed25519PrivateKey.from_private_bytes(made.keyring._secrets.signing["audit"])
-    bare = own.sign(b"yes")
-    with pytest.raises(IntegrityError):
-        made.keyring.verify("audit", b"yes", bare)
-    for_consent = own.sign(frame("sazon signature", "consent", b"yes"))
-    with pytest.raises(IntegrityError):
-        made.keyring.verify("audit", b"yes", for_consent)
-    verify(made.keyring.public("audit"), "consent", b"yes", for_consent)
+    own = ed25519.Ed25519PrivateKey.from_private_bytes(made.keyring._secrets.signing["consent"])
+    for_recovery = own.sign(frame("sazon signature", "recovery", b"yes"))
+    for wrong in (own.sign(b"yes"), for_recovery):
+        with pytest.raises(IntegrityError):
+            made.keyring.verify("consent", b"yes", wrong)
+    verify(made.keyring.public("consent"), "recovery", b"yes", for_recovery)
+
+
+def test_what_the_log_signs_can_be_checked_by_any_ed25519(made: Made) -> None:
+    signature = made.keyring.sign("audit", b"a note")
+    ed25519.Ed25519PublicKey.from_public_bytes(made.keyring.public("audit")).verify(signature, b"a note")
+    assert len({made.keyring.public(role) for role in ring_file.ROLES}) == 3
 
 
 def test_tenants_share_no_digest_and_no_signature(made: Made, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sazon.core.errors import IntegrityError
-from sazon.policy.keys.sealing import frame, fresh_key, from_text, seal, to_text, unseal
+from sazon.policy.keys.sealing import frame, fresh_key, from_text, seal, to_text, unframe, unseal
 
 KEY = bytes(range(32))
 
@@ -69,6 +69,11 @@ def test_published_vector_opens() -> None:
 @given(st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4))
 def test_no_two_lists_are_framed_alike(one: list[str], other: list[str]) -> None:
     assert (frame(*one) == frame(*other)) == (one == other)
+
+
+@given(st.lists(st.binary(max_size=5), max_size=4))
+def test_frames_can_be_taken_apart(parts: list[bytes]) -> None:
+    assert unframe(frame(*parts)) == parts
 
 
 @pytest.mark.parametrize("text", ["a", "AAAA\n", "ÑÑÑÑ", "AA=A", "AAA==", "!!!!"])

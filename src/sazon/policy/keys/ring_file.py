@@ -14,7 +14,7 @@ from sazon.core.errors import EnvironmentLacks, IntegrityError
 from sazon.core.run import readable_disk_errors
 from sazon.policy.keys.erasable import Erasable
 from sazon.policy.keys.recovery import RecoveryCopy, read_public
-from sazon.policy.keys.sealing import from_text, seal, to_text, unseal
+from sazon.policy.keys.sealing import frame, from_text, seal, to_text, unframe, unseal
 
 NAME = "keys.json"
 FORMAT = 1
@@ -118,11 +118,12 @@ def unseal_secrets(header: Header, sealed: bytes, key: bytes, path: Path) -> Sec
     plain = unseal(
         key, sealed, _in_clear(header), what=f"{path}: the keyring was changed", mend="Restore its copy."
     )
-    raw = json.loads(plain)
+    text, *trees = unframe(plain)
+    raw = json.loads(text)
     return Secrets(
         signing={role: _bytes(raw["signing"][role]) for role in ROLES},
         index=_bytes(raw["index"]),
-        trees={int(v): Erasable.from_bytes(_bytes(tree)) for v, tree in raw["trees"].items()},
+        trees={v: Erasable.from_bytes(tree) for v, tree in zip(raw["trees"], trees, strict=True)},
         erased=raw["erased"],
     )
 
@@ -136,10 +137,11 @@ def write(path: Path, header: Header, secrets: Secrets, key: bytes) -> None:
     plain = {
         "signing": {role: to_text(raw) for role, raw in secrets.signing.items()},
         "index": to_text(secrets.index),
-        "trees": {str(version): to_text(tree.to_bytes()) for version, tree in secrets.trees.items()},
+        "trees": list(secrets.trees),
         "erased": dict(secrets.erased),
     }
-    sealed = seal(key, json.dumps(plain).encode(), _in_clear(header))
+    trees = (tree.to_bytes() for tree in secrets.trees.values())
+    sealed = seal(key, frame(json.dumps(plain), *trees), _in_clear(header))
     text = json.dumps(_as_json(header) | {"sealed": to_text(sealed)}, indent=1)
     aside = path.with_name(f".{path.name}.new")
     with readable_disk_errors(path), contextlib.ExitStack() as old:

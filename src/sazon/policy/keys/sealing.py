@@ -34,6 +34,16 @@ def frame(*parts: str | bytes | int) -> bytes:
     return bytes(framed)
 
 
+def unframe(framed: bytes) -> list[bytes]:
+    """The parts of what `frame` made."""
+    parts, at = [], 0
+    while at < len(framed):
+        start = at + 8
+        at = start + int.from_bytes(framed[at:start], "big")
+        parts.append(framed[start:at])
+    return parts
+
+
 def seal(key: bytes, plaintext: bytes, context: bytes) -> bytes:
     """Encrypt a value and bind it to its context (the associated data)."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
