@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sazon.core.errors import PolicyRefused
 from sazon.core.words import LANGUAGES
 from sazon.policy.chat import CHAT, MESSAGE
+from sazon.policy.detect import Span
 from sazon.policy.leaves import check_shape, leaves, replaced, replaced_in_json
+from sazon.policy.pseudonyms import Conversation, cover_request
 from sazon.policy.shape import Anything, Size, objection
 
 CANARY = "canary 12345678Z"
@@ -209,6 +211,29 @@ def test_what_is_too_deep_is_refused_in_words(bottom):
         text = json.dumps([text])
     with pytest.raises(PolicyRefused):
         leaves({"user": text})
+
+
+def test_the_work_is_bounded_by_the_number_of_leaves_and_marks(monkeypatch):
+    monkeypatch.setattr("sazon.policy.leaves._MOST", 1000)
+    assert len(leaves({"user": '"a" ' * 400})) == 400
+    for many in ('"a" ' * 600, "[]" * 600, "[" + "1," * 600 + "1]"):
+        with pytest.raises(PolicyRefused, match="too large"):
+            leaves({"user": many})
+    with pytest.raises(PolicyRefused, match="too large"):
+        leaves({"stop": ["a"] * 1001})
+
+
+def replace_b(text):
+    return [Span(start=i, end=i + 1, kind="OTHER", detector="test") for i, c in enumerate(text) if c in "b1"]
+
+
+@given(requests)
+def test_a_request_covered_and_restored_says_the_same(request):
+    conversation = Conversation()
+    sent = cover_request(request, conversation, lambda leaf: replace_b(leaf.text))
+    assert all("b" not in leaf.text for leaf in leaves(sent))
+    back = replaced(sent, lambda leaf: conversation.restore(leaf.text))
+    assert [leaf.text for leaf in leaves(back)] == [leaf.text for leaf in leaves(request)]
 
 
 GOOD = {"model": "m", "messages": [{"role": "user", "content": "hola"}]}

@@ -109,7 +109,7 @@ def test_no_chunking_of_any_text_changes_what_comes_out(data):
     assert "".join(through(Restoring(conversation), pieces)) == whole
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.from_regex(marker.FULL, fullmatch=True))
 def test_a_stream_waits_at_every_beginning_of_every_spelling(spelling):
     found = marker.FULL.match(spelling)

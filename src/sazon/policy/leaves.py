@@ -26,6 +26,7 @@ from sazon.policy.shape import (
     Number,
     Objection,
     Open,
+    Reason,
     Shape,
     Size,
     Text,
@@ -40,12 +41,15 @@ Path = tuple[str | int, ...]
 _ANYTHING = Anything()
 _DEEPEST = 64
 _NESTED = 8
+_MOST = 500_000
+"""Leaves, and marks of the JSON inside strings, of one request."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<mark>[\[\]{},:])',
     re.DOTALL,
 )
 _DECODER = json.JSONDecoder()
+_LOOSE = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +98,7 @@ def leaves(content: Any, shape: Shape = CHAT) -> tuple[Leaf, ...]:
         shape: what in it is structure; `Anything()` for none.
 
     Raises:
-        PolicyRefused: too deep to be looked into, or no JSON.
+        PolicyRefused: too deep or too large to be looked into, or no JSON.
     """
     found: list[Leaf] = []
 
@@ -112,14 +116,14 @@ def replaced(content: Any, replace: Replace, shape: Shape = CHAT) -> Any:
     A number whose text changes becomes a string.
 
     Raises:
-        PolicyRefused: too deep, no JSON, or two keys of one object became the same.
+        PolicyRefused: too deep, too large, no JSON, or two keys of one object became the same.
     """
-    return _walked(content, replace, shape, (), 0)
+    return _Walk(replace).value(content, shape)
 
 
 def replaced_in_json(text: str, replace: Replace) -> str:
     """A string with every leaf of the JSON it holds put through `replace`; itself, where it holds none."""
-    return _opened(text, replace, (), "value", 0)
+    return _Walk(replace).text(text, (), "value")
 
 
 def holds_json(text: str) -> bool:
@@ -138,105 +142,109 @@ def holds_json(text: str) -> bool:
     return True
 
 
-def _walked(value: Any, replace: Replace, shape: Shape, path: Path, nested: int) -> Any:
-    if len(path) > _DEEPEST:
-        raise _refused("too_deep")
-    shape = fitting(shape, value)
-    if isinstance(value, str):
-        return _string(value, replace, shape, path, nested)
-    if isinstance(value, Mapping):
-        return _object(value, replace, shape, path, nested)
-    if isinstance(value, list | tuple):
-        inner = shape.of if isinstance(shape, Items) else _ANYTHING
-        return [_walked(one, replace, inner, (*path, i), nested) for i, one in enumerate(value)]
-    if value is None or isinstance(value, bool):
-        return value
-    if not isinstance(value, int | float):
-        raise _refused("wrong_type")
-    if isinstance(shape, Number) and shape.holds(value):
-        return value
-    text = json.dumps(value)
-    new = replace(Leaf(path=path, text=text, place="number"))
-    return value if new == text else new
+class _Walk:
+    """One way through a request; counts what it meets, so that its time is bounded."""
 
+    def __init__(self, replace: Replace) -> None:
+        self._replace = replace
+        self._left = _MOST
 
-def _string(text: str, replace: Replace, shape: Shape, path: Path, nested: int) -> str:
-    if isinstance(shape, Word) and text in shape.vocabulary:
-        return text
-    place: Place = "name" if isinstance(shape, Text) and shape.name else "value"
-    return _opened(text, replace, path, place, nested)
-
-
-def _object(value: Mapping[Any, Any], replace: Replace, shape: Shape, path: Path, nested: int) -> Any:
-    result: dict[str, Any] = {}
-    for key, one in value.items():
-        if not isinstance(key, str):
+    def value(self, value: Any, shape: Shape, path: Path = ()) -> Any:
+        """A value of any kind, put back together."""
+        if len(path) > _DEEPEST:
+            raise _refused("too_deep")
+        shape = fitting(shape, value)
+        if isinstance(value, str):
+            if isinstance(shape, Word) and value in shape.vocabulary:
+                return value
+            return self.text(value, path, "name" if isinstance(shape, Text) and shape.name else "value")
+        if isinstance(value, Mapping):
+            return self._object(value, shape, path)
+        if isinstance(value, list | tuple):
+            inner = shape.of if isinstance(shape, Items) else _ANYTHING
+            return [self.value(one, inner, (*path, i)) for i, one in enumerate(value)]
+        if value is None or isinstance(value, bool):
+            return value
+        if not isinstance(value, int | float):
             raise _refused("wrong_type")
-        inner = shape.known.get(key) if isinstance(shape, Fields) else None
-        if isinstance(shape, Open):
-            inner = shape.of
-        name = key
-        if not isinstance(shape, Fields) or inner is None:
-            place: Place = "name" if isinstance(shape, Open) and shape.names else "key"
-            name = _opened(key, replace, (*path, key), place, nested)
-        if name in result:
-            raise _refused("same_keys")
-        result[name] = _walked(one, replace, inner or _ANYTHING, (*path, key), nested)
-    return result
+        if isinstance(shape, Number) and shape.holds(value):
+            return value
+        text = json.dumps(value)
+        new = self._leaf(text, path, "number")
+        return value if new == text else new
 
+    def text(self, text: str, path: Path, place: Place, nested: int = 0) -> str:
+        """A string, opened where it holds JSON; otherwise a leaf itself."""
+        if not holds_json(text):
+            return self._leaf(text, path, place)
+        if nested >= _NESTED:
+            raise _refused("too_deep")
+        pieces, end = [], 0
+        for token, said, inner, role in self._tokens(text, path):
+            if role == "number":
+                new = self._leaf(said, inner, role)
+            else:
+                new = self.text(said, inner, role, nested + 1)
+            if new != said:
+                pieces += [text[end : token.start()], quoted(new)]
+                end = token.end()
+        return "".join([*pieces, text[end:]])
 
-def _opened(text: str, replace: Replace, path: Path, place: Place, nested: int) -> str:
-    """A string, opened where it holds JSON; otherwise a leaf itself."""
-    if not holds_json(text):
-        return replace(Leaf(path=path, text=text, place=place))
-    if nested >= _NESTED:
-        raise _refused("too_deep")
-    pieces, end = [], 0
-    for token, inner in _tokens(text, path):
-        kind, written = token.lastgroup, token.group()
-        if kind == "string":
-            said = json.loads(written, strict=False)
-            role: Place = "key" if _next_mark(text, token.end()) == ":" else "value"
-            new = _opened(said, replace, inner, role, nested + 1)
-        else:
-            said = written
-            new = replace(Leaf(path=inner, text=said, place="number"))
-        if new != said:
-            pieces += [text[end : token.start()], quoted(new)]
-            end = token.end()
-    return "".join([*pieces, text[end:]])
+    def _leaf(self, text: str, path: Path, place: Place) -> str:
+        self._count()
+        return self._replace(Leaf(path=path, text=text, place=place))
 
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _refused("too_large")
 
-def _tokens(text: str, path: Path) -> Iterator[tuple[re.Match[str], Path]]:
-    """Strings and numbers of a JSON text with their paths.
+    def _object(self, value: Mapping[Any, Any], shape: Shape, path: Path) -> dict[str, Any]:
+        known = shape.known if isinstance(shape, Fields) else {}
+        others: Shape = shape.of if isinstance(shape, Open) else _ANYTHING
+        place: Place = "name" if isinstance(shape, Open) and shape.names else "key"
+        result: dict[str, Any] = {}
+        for key, one in value.items():
+            if not isinstance(key, str):
+                raise _refused("wrong_type")
+            name = key if key in known else self.text(key, (*path, key), place)
+            if name in result:
+                raise _refused("same_keys")
+            result[name] = self.value(one, known.get(key, others), (*path, key))
+        return result
 
-    Tokens, not values: a key given twice keeps both of its values, of which a reader would see one.
-    """
-    steps: list[str | int] = []
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark == "{":
-            steps.append("")
-        elif mark == "[":
-            steps.append(0)
-        elif mark in "]}":
-            steps.pop()
-        elif mark == "," and steps and isinstance(steps[-1], int):
-            steps[-1] += 1
-        elif mark not in ",:":
-            if _next_mark(text, token.end()) == ":":
-                steps[-1] = json.loads(mark, strict=False)
-            yield token, (*path, *steps)
+    def _tokens(self, text: str, path: Path) -> Iterator[tuple[re.Match[str], str, Path, Place]]:
+        """Strings and numbers of a JSON text: what they say, their paths and places.
+
+        Tokens, not values: a key given twice keeps both of its values, of which a reader would see one.
+        """
+        steps: list[str | int] = []
+        for token in _TOKEN.finditer(text):
+            self._count()
+            mark = token.group()
+            if mark == "{":
+                steps.append("")
+            elif mark == "[":
+                steps.append(0)
+            elif mark in ("]", "}"):
+                steps.pop()
+            elif mark == ",":
+                if isinstance(steps[-1], int):
+                    steps[-1] += 1
+            elif mark[0] != '"':
+                if mark != ":":
+                    yield token, mark, (*path, *steps), "number"
+            else:
+                said = _LOOSE.decode(mark) if "\\" in mark else mark[1:-1]
+                is_key = text.startswith(":", _after_space(text, token.end()))
+                if is_key:
+                    steps[-1] = said
+                yield token, said, (*path, *steps), "key" if is_key else "value"
 
 
 def _after_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
-
-
-def _next_mark(text: str, at: int) -> str:
-    at = _after_space(text, at)
-    return text[at : at + 1]
 
 
 def quoted(text: str) -> str:
@@ -248,9 +256,7 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _refused(reason: Literal["too_deep", "wrong_type", "same_keys"]) -> PolicyRefused:
-    from sazon.core.words import say
-
-    return PolicyRefused(
-        say("sazon.policy", "en", f"shape.{reason}"), where="request", mend="Nothing was sent."
-    )
+def _refused(reason: Reason) -> PolicyRefused:
+    """Said without the path: keys are content."""
+    found = Objection(reason=reason, where="request")
+    return PolicyRefused(found.words("en"), where=found.where, mend="Nothing was sent.")
