@@ -39,23 +39,63 @@ from sazon.stats.clusters import Clustering, share
 
 CHAT = Path(__file__).with_name("detect_chat.jsonl")
 MEDDOCAN = {
-    "NOMBRE_SUJETO_ASISTENCIA": "PERSON", "NOMBRE_PERSONAL_SANITARIO": "PERSON", "TERRITORIO": "PLACE", "PAIS": "PLACE",
-    "CALLE": "ADDRESS", "HOSPITAL": "ORGANISATION", "INSTITUCION": "ORGANISATION", "CENTRO_SALUD": "ORGANISATION",
-    "FECHAS": "DATE", "EDAD_SUJETO_ASISTENCIA": "AGE", "SEXO_SUJETO_ASISTENCIA": "SEX",
-    "FAMILIARES_SUJETO_ASISTENCIA": "FAMILY", "PROFESION": "PROFESSION", "ID_SUJETO_ASISTENCIA": "RECORD",
-    "ID_CONTACTO_ASISTENCIAL": "RECORD", "ID_ASEGURAMIENTO": "NSS", "ID_TITULACION_PERSONAL_SANITARIO": "LICENCE",
-    "ID_EMPLEO_PERSONAL_SANITARIO": "LICENCE", "CORREO_ELECTRONICO": "EMAIL", "NUMERO_TELEFONO": "PHONE",
-    "NUMERO_FAX": "PHONE", "URL_WEB": "URL", "OTROS_SUJETO_ASISTENCIA": "OTHER",
-}  # fmt: skip
+    "NOMBRE_SUJETO_ASISTENCIA": "PERSON",
+    "NOMBRE_PERSONAL_SANITARIO": "PERSON",
+    "TERRITORIO": "PLACE",
+    "PAIS": "PLACE",
+    "CALLE": "ADDRESS",
+    "HOSPITAL": "ORGANISATION",
+    "INSTITUCION": "ORGANISATION",
+    "CENTRO_SALUD": "ORGANISATION",
+    "FECHAS": "DATE",
+    "EDAD_SUJETO_ASISTENCIA": "AGE",
+    "SEXO_SUJETO_ASISTENCIA": "SEX",
+    "FAMILIARES_SUJETO_ASISTENCIA": "FAMILY",
+    "PROFESION": "PROFESSION",
+    "ID_SUJETO_ASISTENCIA": "RECORD",
+    "ID_CONTACTO_ASISTENCIAL": "RECORD",
+    "ID_ASEGURAMIENTO": "NSS",
+    "ID_TITULACION_PERSONAL_SANITARIO": "LICENCE",
+    "ID_EMPLEO_PERSONAL_SANITARIO": "LICENCE",
+    "CORREO_ELECTRONICO": "EMAIL",
+    "NUMERO_TELEFONO": "PHONE",
+    "NUMERO_FAX": "PHONE",
+    "URL_WEB": "URL",
+    "OTROS_SUJETO_ASISTENCIA": "OTHER",
+}
 """Labels of MEDDOCAN as kinds; a postcode among its territories is a POSTCODE."""
-SAME = [{"DATE", "BIRTH_DATE"}, {"NIF", "NIE", "NATIONAL_ID", "PASSPORT", "LICENCE"}, {"RECORD", "NSS", "OTHER"},
-        {"IBAN", "ACCOUNT", "CARD"}, {"PLACE", "ORGANISATION", "ADDRESS", "POSTCODE"}, {"EMAIL", "HANDLE", "URL"},
-        {"SPELLED", "PHONE", "NIF", "RECORD"}]  # fmt: skip
+SAME = [
+    {"DATE", "BIRTH_DATE"},
+    {"NIF", "NIE", "NATIONAL_ID", "PASSPORT", "LICENCE"},
+    {"RECORD", "NSS", "OTHER"},
+    {"IBAN", "ACCOUNT", "CARD"},
+    {"PLACE", "ORGANISATION", "ADDRESS", "POSTCODE"},
+    {"EMAIL", "HANDLE", "URL"},
+    {"SPELLED", "PHONE", "NIF", "RECORD"},
+]
 """Kinds that may stand for one another when a span is asked for."""
 IDENTIFIERS = (
-    "EMAIL", "PHONE", "NSS", "RECORD", "LICENCE", "NIF", "NIE", "CIF", "NATIONAL_ID", "PASSPORT", "PLATE",
-    "IBAN", "CARD", "ACCOUNT", "IP", "MAC", "URL", "HANDLE", "SECRET", "SPELLED",
-)  # fmt: skip
+    "EMAIL",
+    "PHONE",
+    "NSS",
+    "RECORD",
+    "LICENCE",
+    "NIF",
+    "NIE",
+    "CIF",
+    "NATIONAL_ID",
+    "PASSPORT",
+    "PLATE",
+    "IBAN",
+    "CARD",
+    "ACCOUNT",
+    "IP",
+    "MAC",
+    "URL",
+    "HANDLE",
+    "SECRET",
+    "SPELLED",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +261,7 @@ def pace(texts: Sequence[str], detect: Callable[[str], object]) -> float:
 
 
 def import_ms() -> float:
-    """Milliseconds of one core until the patterns can be called, in a fresh interpreter: the median of five."""
+    """Milliseconds of one core until a fresh interpreter can call the patterns: the median of five."""
     code = (
         "import time; t = time.process_time(); from sazon.policy.detect.patterns import find; find('1');"
         " print(time.process_time() - t)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -92,17 +93,20 @@ def test_long_texts_are_read_in_chunks_and_nothing_is_lost_at_their_seams() -> N
 SPANS = st.lists(
     st.builds(
         span,
-        st.integers(0, 20), st.integers(21, 40), st.sampled_from(["PERSON", "NIF", "OTHER", "EMAIL"]), st.booleans(),
+        st.integers(0, 20),
+        st.integers(21, 40),
+        st.sampled_from(["PERSON", "NIF", "OTHER", "EMAIL"]),
+        st.booleans(),
     )
     | st.integers(0, 60).map(lambda i: span(i, i + 3)),
     max_size=12,
-)  # fmt: skip
+)
 
 
 @given(SPANS)
 def test_merging_covers_the_same_characters_once(spans: list[Span]) -> None:
     result = merged(spans)
-    assert all(a.end <= b.start for a, b in zip(result, result[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(result))
     assert {i for s in result for i in range(s.start, s.end)} == {
         i for s in spans for i in range(s.start, s.end)
     }
@@ -121,13 +125,3 @@ def test_every_share_of_a_split_span_lies_inside_its_part(parts: list[str]) -> N
     for part, one in zip(parts, inspector(find).inspect_joined(parts), strict=True):
         assert one.blocked is None
         assert all(s.end <= len(part) for s in one.spans)
-
-
-BOMBS = [
-    "1" * 40_000, "1 " * 20_000, "a." * 20_000, "a@" * 20_000, "c/ a " * 8_000, "calle " * 7_000, "(" * 40_000,
-    "+1 " * 13_000, ":" * 40_000, "1:" * 20_000, "00-" * 13_000, "uno " * 10_000, "treinta y " * 4_000,
-    "A" * 40_000, "Aa1" * 13_000, "%41" * 13_000, "&#65;" * 8_000, "\\u0041" * 6_000, "<a" * 20_000, "<!--" * 10_000,
-    "eyJ" * 13_000, "-----BEGIN PRIVATE KEY-----" * 1_500, "dni " * 10_000, "a\u0301" * 20_000, "\u202e" * 40_000,
-    "12 de mayo de " * 3_000, "12/" * 13_000, "x://a:" * 6_000, "1 A " * 10_000, "data:a/b;" * 4_000,
-    "paciente de " * 3_000, "X1234567 " * 4_000, "12 Baker " * 4_000, "contraseña es " * 3_000, "arroba a at b " * 3_000,
-]  # fmt: skip

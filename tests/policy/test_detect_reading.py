@@ -57,12 +57,25 @@ def test_spanish_folds_to_itself(text: str) -> None:
 @pytest.mark.parametrize(
     ("odd", "plain"),
     [
-        ("１２３Ａ", "123A"), ("١٢٣۴", "1234"), ("१२३", "123"), ("①②❸", "123"), ("𝟏𝟐𝒙", "12x"),
-        ("Х1234567", "X1234567"), ("ΑΒΖ", "ABZ"), ("1\u200b2\u00ad3\ufeff", "123"), ("1\u03382\u0301", "12"),
-        ("n\u0303o", "ño"), ("1\ufe0f\u20e32", "12"), ("🅰🇧🅲", "ABC"), ("\u202e12\u202c", "12"),
-        ("612–34—5", "612-34-5"), ("\U000e0031\U000e0032", "12"), ("1\x002", "12"), ("ﬁn", "fin"),
+        ("１２３Ａ", "123A"),
+        ("١٢٣۴", "1234"),
+        ("१२३", "123"),
+        ("①②❸", "123"),
+        ("𝟏𝟐𝒙", "12x"),
+        ("Х1234567", "X1234567"),
+        ("ΑΒΖ", "ABZ"),
+        ("1\u200b2\u00ad3\ufeff", "123"),
+        ("1\u03382\u0301", "12"),
+        ("n\u0303o", "ño"),
+        ("1\ufe0f\u20e32", "12"),
+        ("🅰🇧🅲", "ABC"),
+        ("\u202e12\u202c", "12"),
+        ("612–34—5", "612-34-5"),
+        ("\U000e0031\U000e0032", "12"),
+        ("1\x002", "12"),
+        ("ﬁn", "fin"),
     ],
-)  # fmt: skip
+)
 def test_disguises_fall(odd: str, plain: str) -> None:
     assert fold(odd).text == plain
 
@@ -70,10 +83,18 @@ def test_disguises_fall(odd: str, plain: str) -> None:
 @pytest.mark.parametrize(
     ("escaped", "plain"),
     [
-        (r"\u0031\u00322", "122"), (r"\x31\x32", "12"), ("%31%32", "12"), ("caf%C3%A9", "café"), ("&#49;&#x32;", "12"),
-        ("a&amp;b", "a&b"), (r"\ud83d\ude00", "😀"), (r"a\nb", "a\nb"), ("100 %", "100 %"), ("AT&T", "AT&T"),
+        (r"\u0031\u00322", "122"),
+        (r"\x31\x32", "12"),
+        ("%31%32", "12"),
+        ("caf%C3%A9", "café"),
+        ("&#49;&#x32;", "12"),
+        ("a&amp;b", "a&b"),
+        (r"\ud83d\ude00", "😀"),
+        (r"a\nb", "a\nb"),
+        ("100 %", "100 %"),
+        ("AT&T", "AT&T"),
     ],
-)  # fmt: skip
+)
 def test_escapes_are_read(escaped: str, plain: str) -> None:
     assert unescaped(Reading(text=escaped)).text == plain
 
@@ -93,10 +114,12 @@ SECRET = b"mi dni es 12345678Z"
         base64.urlsafe_b64encode(SECRET * 3).decode(),
         base64.b64encode(gzip.compress(SECRET, mtime=0)).decode(),
         base64.b64encode(SECRET.decode().encode("utf-16-le")).decode(),
-        SECRET.hex(), SECRET.hex(" "), "0x" + SECRET.hex().upper(),
+        SECRET.hex(),
+        SECRET.hex(" "),
+        "0x" + SECRET.hex().upper(),
         base64.encodebytes(SECRET * 8).decode().strip(),
     ],
-)  # fmt: skip
+)
 def test_blocks_are_opened(block: str) -> None:
     held = [p.text for p in pieces(f"mira: {block} gracias")]
     assert any(text is not None and SECRET.decode() in text for text in held)

@@ -38,11 +38,12 @@ _KEY = re.compile(
     r")(?![A-Za-z0-9])"
 )
 _KEY_MARKS = (
-    "sk-", "_live_", "_test_", "_pat_", "gh", "glpat-", "AKIA", "ASIA", "ABIA", "ACCA", "AIza", "ya29.", "xox", "hf_",
-    "npm_", "pypi-", "SG.", "gsk_", "dop_v1_", "eyJ",
+    "sk-", "_live_", "_test_", "_pat_", "gh", "glpat-", "AKIA", "ASIA", "ABIA", "ACCA", "AIza", "ya29.",
+    "xox", "hf_", "npm_", "pypi-", "SG.", "gsk_", "dop_v1_", "eyJ",
 )  # fmt: skip
 _PASSWORD_WORDS = (
-    "contrase", "passw", "pwd", "clave", "pin", "cvv", "cvc", "otp", "digo de", "key", "secret", "token", "passphrase",
+    "contrase", "passw", "pwd", "clave", "pin", "cvv", "cvc", "otp", "digo de", "key", "secret", "token",
+    "passphrase",
 )  # fmt: skip
 _PASSWORD = re.compile(
     r"(?:contrase(?:ñ|n|ny)a|password|passwd|pwd|clave(?: secreta| de acceso)?|pin|cvv|cvc|otp"

@@ -22,7 +22,7 @@ from sazon.policy.detect.reading import Reading
 DECODED_LIMIT = 65_536
 """Most characters one block may hold; a larger one counts as closed."""
 LONGEST_DIGEST = {"base64": 96, "hex": 128}
-"""Characters of a SHA-512 with its name before it: what is longer and no text is content that cannot be looked into."""
+"""Characters of a SHA-512 with its name: what is longer, and no text, cannot be looked into."""
 
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"

@@ -153,6 +153,8 @@ _WORLD_PHONE = re.compile(
     r"(?<![0-9A-Za-z+])(?:\+|00)[ (]?[1-9](?:[ .\-/()]{0,3}+[0-9]){6,14}+(?![0-9])"
     r"|(?<![0-9A-Za-z])\([0-9]{2,4}\)[ -]?[0-9](?:[ .-]?[0-9]){5,8}+(?![0-9])"
 )
+_NAMED_PLATE = re.compile(r"(?:[A-Za-z]{1,3}[ -]?)?[0-9]{2,4}(?:[ -]?[A-Za-z]{1,3}(?![A-Za-z]))?")
+_HEAD_PLATE = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{1,3}[ -]?$")
 _HEAD = re.compile(r"(?<![0-9A-Za-z])(?:[A-Z]{1,4}[ .-]?|[A-Za-z]-?)$")
 _NAMED = re.compile(
     r"(?:[A-Za-z]{1,4}[ .-]?)??[0-9](?:[ .\-/_·]{0,2}+[0-9]){3,23}+(?:[ -]?[A-Za-z](?![0-9A-Za-z]))?"
@@ -167,9 +169,10 @@ def numbers(text: str) -> Iterator[Span]:
     reached = 0
     for chain in _CHAIN.finditer(text):
         digits = sum(map(str.isdigit, chain.group())) if len(chain.group()) < 64 else 64
+        if digits >= 3:
+            yield from _beside_a_word(text, chain.start())
         if digits < 4:
             continue
-        yield from _beside_a_word(text, chain.start())
         if digits >= 7:
             yield from _by_form(text, chain)
         begin, end = max(reached, _edge(text, chain.start())), chain.end() + _MARGIN
@@ -305,10 +308,10 @@ def _beside_a_word(text: str, start: int) -> Iterator[Span]:
         return
     letters = start
     # Letters that belong to the number: X-1234567, AAA 123456.
-    head = _HEAD.search(text, max(word_end, start - 6), start)
+    head = (_HEAD_PLATE if kind == "PLATE" else _HEAD).search(text, max(word_end, start - 6), start)
     if head:
         letters = head.start()
-    match = _NAMED.match(text, letters)
+    match = (_NAMED_PLATE if kind == "PLATE" else _NAMED).match(text, letters)
     if match and sum(map(str.isdigit, match.group())) >= LEAST_DIGITS[kind]:
         if not (kind in ("ACCOUNT", "PHONE", "CARD") and _is_amount(text, letters, match.end())):
             yield _span(*match.span(), kind)

@@ -69,8 +69,10 @@ _ENGLISH = re.compile(
     r"|close|parkway|pkwy|highway|hwy|gardens|mews|hill)(?!\w)\.?"
     r"(?:,? (?:flat|apt\.?|apartment|unit|suite|#) ?#?[0-9]{1,4}[a-z]?)?"
 )
-_STREETS = ("st", "av", "road", "rd", "lane", "ln", "dr", "blvd", "boulevard", "way", "court", "ct", "place", "sq",
-            "terrace", "crescent", "close", "hwy", "highway", "pkwy", "gardens", "mews", "hill")  # fmt: skip
+_STREETS = (
+    "st", "av", "road", "rd", "lane", "ln", "dr", "blvd", "boulevard", "way", "court", "ct", "place", "sq",
+    "terrace", "crescent", "close", "hwy", "highway", "pkwy", "gardens", "mews", "hill",
+)  # fmt: skip
 _BOX = re.compile(r"(?:apartado(?: de correos| postal)?|apdo\.?|p\.? ?o\.? ?box) ?[0-9]{1,6}")
 _HOME = re.compile(r"(?:domicilio|direcci[oó]n|address)(?: es| is)? ?: {0,3}(?P<place>[^\n\t]{3,80})")
 _NOT_A_HOUSE = re.compile(
