@@ -278,10 +278,10 @@ def test_no_example_ends_its_own_line(pairs):
 # ------------------------------------------------------------------------ reading
 
 
-def read(said: Any, *, finish: str | None = "stop") -> Reply:
+def read(said: Any, *, finish: str | None = "stop", labels: tuple[str, ...] = ()) -> Reply:
     choice = {"message": {"content": said}, "finish_reason": finish}
     body = json.dumps({"choices": [choice]}).encode()
-    return read_reply(Response(status=200, body=body, seconds=0.1, retry_after_s=None, usage=None), ())
+    return read_reply(Response(status=200, body=body, seconds=0.1, retry_after_s=None, usage=None), labels)
 
 
 @pytest.mark.parametrize(
@@ -312,6 +312,12 @@ def test_half_an_answer_is_none(finish):
         "cut_off",
     )
     assert read("Yes.", finish=None).answer == "Yes."
+
+
+def test_a_label_named_before_the_end_was_cut_off_counts():
+    assert read("Refund, since", finish="length", labels=("refund", "hours")).answer == "refund"
+    thinking = read("<think>refund or", finish="length", labels=("refund", "hours"))
+    assert (thinking.answer, thinking.error) == (None, "cut_off")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))

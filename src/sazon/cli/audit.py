@@ -112,7 +112,7 @@ def prove(
     """Count what was recorded, and write a file with which anybody can check the count.
 
     Example: [cyan]sazon audit prove --class special --provider acme --since 2026-01-01 --out acme.json[/cyan]
-    """  # noqa: E501 # the example stands on one line
+    """
     from sazon.policy.audit import checkpoint, claims
 
     with speaking_plainly(as_json=as_json):

@@ -207,7 +207,7 @@ def _show(records: tuple[Record, ...], *, as_json: bool) -> None:
 
     table = Table(box=None, pad_edge=False)
     for column in ("id", "subject", "purpose", "to", "classes", "until", "state"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "purpose", "until"))
     for record in records:
         facts = _facts(record)
         cells = (

@@ -202,7 +202,7 @@ def counted(recording: Recording, inputs: Sequence[str]) -> dict[str, int | floa
         "retries": None if math.isnan(attempts) else int(attempts) - len(lines),
         "tokens_in": _mean([line.tokens_in for line in billed]),
         "tokens_out": _mean([line.tokens_out for line in billed]),
-        **({} if recording.labels else {"cut_off": sum(line.error == CUT_OFF for line in lines)}),
+        "cut_off": sum(line.error == CUT_OFF for line in lines),
     }
 
 

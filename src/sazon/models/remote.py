@@ -247,7 +247,7 @@ def read_reply(response: Response, labels: Sequence[str]) -> Reply:
     # portal's page says nothing about the model, and may be gone next time.
     answer, trouble = None, "malformed"
     if choice is not None:
-        answer, trouble = (parse_label(choice.said, labels), "unreadable") if labels else _text(choice)
+        answer, trouble = _label(choice, labels) if labels else _text(choice)
     return Reply(
         answer=answer,
         seconds=response.seconds,
@@ -282,6 +282,11 @@ def _without_thoughts(said: str) -> str:
     """Only what is said after thinking: some models begin their thoughts unmarked, or never end them."""
     said = _THOUGHTS.sub("", said)
     return said.rpartition("</think>")[2].partition("<think>")[0].strip()
+
+
+def _label(choice: _Choice, labels: Sequence[str]) -> tuple[str | None, str]:
+    """The label named, or None and why; one that was named before the end was cut off counts."""
+    return parse_label(choice.said, labels), "unreadable" if choice.whole else CUT_OFF
 
 
 def _text(choice: _Choice) -> tuple[str | None, str]:
