@@ -13,6 +13,7 @@ from sazon.core.rng import integer
 from sazon.core.types import Costs, Estimate, Floats, Outlook, QualityDraws, Waiting
 from sazon.economics.break_even import MOST_WORLDS as BROKEN_WORLDS
 from sazon.economics.break_even import breaks_of, usual_demand
+from sazon.economics.carbon import carbon_of
 from sazon.economics.cashflow import Flows, Market, draw_market, flows_of, load_of
 from sazon.economics.config import EconomicsConfig
 from sazon.economics.later import MOST_WORLDS, Later, dependence_of, later_of, waiting_of
@@ -75,6 +76,7 @@ def simulate(
     parts = {"fixed": ledgers.fixed, "use": ledgers.bare - ledgers.fixed, "errors": ledgers.errors}
     all_wrong = np.concatenate([b.all_wrong for b in blocks])
     outlook = _outlook(ledgers, later, held, worlds, config)
+    worlds.draw("carbon_kg_per_kwh", config.carbon_intensity(), unit="kg CO2e/kWh")
     # Inputs first: looking where options cost the same draws more of what only that needs.
     inputs, drawn = worlds.rows, dict(worlds.columns)
     breaks = _breaks(config, held, ledgers, wrong, hazards, worlds)
@@ -123,7 +125,10 @@ def _summary(
     none = Estimate.none("there is no other candidate", unit="requests/day")
     even = {b.name: usual_demand(b) for b in breaks}
     level = "break_even_requests_per_day"
-    return {n: {**held, level: even.get(n, none), **hangs.get(n, {})} for n, held in found.items()}
+    carbon = carbon_of(ledgers, config, worlds)
+    return {
+        n: {**held, **carbon[n], level: even.get(n, none), **hangs.get(n, {})} for n, held in found.items()
+    }
 
 
 def _breaks(
