@@ -20,10 +20,10 @@ from sazon.core.errors import PolicyRefused, ProviderError
 from sazon.policy.detect.span import Span
 from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate, Sealed
-from sazon.policy.leaves import check_shape, leaves, replaced
+from sazon.policy.leaves import check_shape, leaves
 from sazon.policy.message import ChatRequest, TokenLimitField
 from sazon.policy.permit import Opening
-from sazon.policy.pseudonyms import Conversation, RestoringEvents, restore_answer
+from sazon.policy.pseudonyms import Conversation, RestoringEvents, cover_request, restore_answer
 from sazon.policy.ruling import Blocked, Disclosure, Found, Request, Ruling
 
 if TYPE_CHECKING:
@@ -169,11 +169,9 @@ class Passage:
             self._gate.seal(_request(asked, opening, {"model": opening.model}, (), blocked=blocked))
             raise AssertionError("a blocked request was sealed")
         pseudonyms = self._recall(asked)
-        pseudonyms.reserve(texts)
         spans = iter([one.spans for one in found])
-        covered = replaced(
-            content, lambda leaf: pseudonyms.cover(leaf.text, next(spans), name=leaf.place == "name")
-        )
+        covered = cover_request(content, pseudonyms, lambda leaf: next(spans))
+        covered["model"] = opening.model
         sealed = self._gate.seal(_request(asked, opening, covered, _places([one.spans for one in found])))
         self._remember(asked, pseudonyms)
         return sealed, pseudonyms
