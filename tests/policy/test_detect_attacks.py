@@ -233,6 +233,7 @@ def test_every_kind_is_known_by_its_form(text: str, kind: str) -> None:
         "sha 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "COVID-19",
         "top-up failed",
+        "no transaction at all. What now?",
         "compré 3 kg de patatas y 12 huevos",
         "https://www.example.com/ayuda/preguntas",
     ],
