@@ -90,9 +90,8 @@ def energy(evidence: Evidence, voice: Voice) -> list[Block]:
     if not shown:
         return []
     title = voice("futures.energy_title")
-    return [
-        Folded(title=title, blocks=(_table(evidence, shown, title, voice("futures.energy_foot"), voice),))
-    ]
+    table = _table(evidence, shown, title, voice("futures.energy_foot"), voice)
+    return [Folded(title=title, blocks=(table,))]
 
 
 def blocks(evidence: Evidence, voice: Voice) -> list[Block]:
