@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import io
 import json
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ from sazon.policy.detect.names.tagger import KINDS, Network, Tagger
 PACKAGE = Path(names.__file__).parent
 HELD_OUT = 75
 """Documents of MEDDOCAN train on which choices are made."""
-OUTSIDE = 0.5
-"""Subtracted from the logit of *outside*: some precision for recall."""
+OUTSIDE = 0.0
+"""Subtracted from the logit of *outside*: above 0 it buys recall with precision. On the held-out documents
+recall does not rise (97.5 % at 0, 0.5, 1 and 1.5) and precision falls (95.2, 94.2, 94.1, 93.5 %)."""
 
 
 def scores(tagger: Tagger, texts: list[examples.Text]) -> dict[str, tuple[int, int, int]]:
@@ -59,9 +61,10 @@ def table(counts: dict[str, tuple[int, int, int]]) -> str:
 
 
 def digest(data: Path) -> str:
-    """SHA-256 over everything that is learned from: MEDDOCAN, the lists and the templates."""
+    """SHA-256 over everything that is learned from: MEDDOCAN, the demo, the lists, the templates."""
     found = hashlib.sha256((data / "meddocan" / "train.jsonl").read_bytes())
-    for path in (*sorted((PACKAGE / "lists").iterdir()), *sorted(chat.TEMPLATES.iterdir())):
+    demo = Path(str(resources.files("sazon.data.demo") / "front_desk.csv"))
+    for path in (demo, *sorted((PACKAGE / "lists").iterdir()), *sorted(chat.TEMPLATES.iterdir())):
         found.update(path.read_bytes())
     return found.hexdigest()
 
@@ -77,8 +80,8 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=24)
-    parser.add_argument("--messages", type=int, default=9000, help="chat messages an epoch")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--messages", type=int, default=7000, help="chat messages an epoch")
     parser.add_argument("--trial", action="store_true", help="hold documents out, print scores on them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=PACKAGE)

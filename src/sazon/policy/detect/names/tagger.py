@@ -47,7 +47,7 @@ class Network:
     head: Floats
     """(hidden, labels)"""
     head_bias: Floats
-    """(labels,); that of *outside* is lowered so that recall comes before precision."""
+    """(labels,)"""
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Network:
