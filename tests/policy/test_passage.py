@@ -60,6 +60,19 @@ def test_what_is_sensitive_leaves_as_a_marker_and_comes_back_as_itself(house, pr
     assert b"ana" not in provider.received.lower().replace(b"canary", b"")
 
 
+def test_what_is_split_over_turns_is_found_whoever_speaks_in_between(house, provider):
+    house.consent("ana")
+    turns = [
+        {"role": "user", "content": "My DNI begins 12345"},
+        {"role": "assistant", "content": "Go on."},
+        {"role": "user", "content": "678Z and that is all"},
+    ]
+    passed = house.ask({"messages": turns}, subjects=["ana"])
+    assert passed.content["choices"][0]["message"]["content"] == "You said: 678Z and that is all"
+    assert b"12345" not in provider.received
+    assert b"678Z" not in provider.received
+
+
 def test_streams_are_restored_too(house, provider):
     house.consent("ana")
     events = house.stream(says(), subjects=["ana"]).decode()

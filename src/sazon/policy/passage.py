@@ -154,13 +154,11 @@ class Passage:
             raise PolicyRefused("no such provider is open", mend="Name one of the recipe's providers.")
         content: dict[str, Any] = {**asked.content, "model": opening.model}
         blocked: Blocked | None = None
-        texts: list[str] = []
         found: list[Inspection] = []
         try:
             check_shape(content, models={opening.model})
             content |= _limits(content, opening.max_tokens)
-            texts = [leaf.text for leaf in leaves(content)]
-            found = self._inspector.inspect_joined(texts)
+            found = self._inspected(content)
             blocked = next((one.blocked for one in found if one.blocked), None)
         except PolicyRefused:
             blocked = "shape"
@@ -175,6 +173,23 @@ class Passage:
         sealed = self._gate.seal(_request(asked, opening, covered, _places([one.spans for one in found])))
         self._remember(asked, pseudonyms)
         return sealed, pseudonyms
+
+    def _inspected(self, content: Mapping[str, Any]) -> list[Inspection]:
+        """One inspection a leaf. The turns of one voice are read in a row, whoever speaks in between: an
+        identifier may be split over them.
+        """
+        voices: dict[str, list[int]] = {}
+        found = leaves(content)
+        for number, leaf in enumerate(found):
+            said = leaf.path[:1] == ("messages",) and len(leaf.path) > 1
+            voice = content["messages"][leaf.path[1]].get("role", "") if said else ""
+            voices.setdefault(voice, []).append(number)
+        seen: dict[int, Inspection] = {}
+        for numbers in voices.values():
+            seen |= zip(
+                numbers, self._inspector.inspect_joined([found[n].text for n in numbers]), strict=True
+            )
+        return [seen[number] for number in range(len(found))]
 
     # ------------------------------------------------------------------- conversations
 
