@@ -361,14 +361,17 @@ def _replica(option: Option, config: EconomicsConfig, worlds: Block) -> tuple[Re
     itl_s, ttft_s = config.hardware.itl_ms / 1e3, config.hardware.ttft_ms / 1e3
     tokens = _draw_tokens(option, config, worlds)
     inwards, outwards = (max(amount.at(0.5), 1.0) for _, amount in tokens_of(option, config))
-    replica = best_replica(
-        option.model,
-        option.gpu,
-        tokens_in=inwards,
-        tokens_out=outwards,
-        itl_s=itl_s,
-        ttft_s=ttft_s,
-        stack=config.hardware.stack,
+    replica = worlds.worlds.once(
+        (option.model, option.gpu, inwards, outwards),
+        lambda: best_replica(
+            option.model,
+            option.gpu,
+            tokens_in=inwards,
+            tokens_out=outwards,
+            itl_s=itl_s,
+            ttft_s=ttft_s,
+            stack=config.hardware.stack,
+        ),
     )
     rate = replica.requests_per_s(*tokens, itl_s=itl_s, ttft_s=ttft_s)
     each = rate * throughput_error(replica, config, worlds)

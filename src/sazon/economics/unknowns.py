@@ -39,11 +39,10 @@ def unknowns_of(
     first, second = np.argsort(total.mean(axis=0), kind="stable")[:2]
     gap = total[:, second] - total[:, first]
     moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
-    worth = partials(-total, moving, rng=rng, unit=unit)
-    ordered = sorted(worth, key=lambda name: -(worth[name].value or 0.0))
+    worth = partials(-total, moving, rng=rng, unit=unit, most=MOST_UNKNOWNS)
     found = tuple(
         Unknown(name=name, share=first_order(moving[name], gap, rng=rng), worth=_assumed(worth[name]))
-        for name in ordered[:MOST_UNKNOWNS]
+        for name in sorted(worth, key=lambda name: -(worth[name].value or 0.0))
     )
     return found, _assumed(perfect(-total, rng=rng, unit=unit))
 
@@ -57,7 +56,7 @@ def dominated_by(total: Floats, names: tuple[str, ...]) -> tuple[Dominated, ...]
     """
     from sazon.stats.dominance import dominance
 
-    found = []
+    found, total = [], np.sort(total, axis=0)  # once: of the worlds only the distribution matters
     for j, name in enumerate(names):
         orders = {other: dominance(total[:, i], total[:, j]).order for i, other in enumerate(names) if i != j}
         known = {other: order for other, order in orders.items() if order is not None}

@@ -22,6 +22,21 @@ Found = TypeVar("Found")
 InputRow = Mapping[str, str | float | None]
 
 
+class Once:
+    """What several options need, found for the first of them."""
+
+    def __init__(self) -> None:
+        """Nothing is found yet."""
+        self._found: dict[Hashable, Any] = {}
+
+    def __call__(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """What was found under the key."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: Found = self._found[key]
+        return found
+
+
 class Worlds:
     """Draws inputs by name, each once, and remembers what was drawn.
 
@@ -37,6 +52,7 @@ class Worlds:
         self._seed = seed
         self._columns: dict[str, Floats] = {}
         self._rows: list[InputRow] = []
+        self.once = Once()
 
     def block(self, start: int, stop: int) -> Block:
         """Some of the worlds, so that a million need not be in memory month by month."""
@@ -115,14 +131,7 @@ class Block:
         self.worlds = worlds
         self.rows = rows
         self.count = rows.stop - rows.start
-        self._found: dict[Hashable, Any] = {}
-
-    def once(self, key: Hashable, find: Callable[[], Found]) -> Found:
-        """What several options need of these worlds, found for the first of them."""
-        if key not in self._found:
-            self._found[key] = find()
-        found: Found = self._found[key]
-        return found
+        self.once = Once()
 
     def draw(self, name: str, amount: Range, *, unit: str) -> Floats:
         """Values of one input in these worlds."""
