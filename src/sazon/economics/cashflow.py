@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -279,7 +280,7 @@ def _pay_staff(flows: Flows, load: Load, config: EconomicsConfig, market: Market
     long = worlds.draw("retraining_hours", config.retraining_hours, unit="hours")
     for member in load.members:
         technique = member.technique or member.kind
-        hours = config.hours(technique)
+        hours = worlds.worlds.once(("hours", technique), partial(config.hours, technique))
         setup = _hours(member, "setup", member.setup_hours, hours.setup, technique, worlds)
         monthly = _hours(member, "monthly", member.monthly_hours, hours.monthly, technique, worlds)
         if hours.retrained:
