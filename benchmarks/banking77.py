@@ -67,7 +67,8 @@ def run(name: str, recipe_name: str, train: Path, test: Path, folder: Path) -> l
         accuracy, rate, one = (found[k] for k in ("accuracy", "throughput_per_s", "latency_p50_s"))
         seconds = candidate.training.seconds if candidate.training else 0.0
         interval = f"{accuracy.value:.2%} ({accuracy.low:.2%}–{accuracy.high:.2%})"
-        timed = f"{seconds:8.0f} s {rate.value:9.0f} {one.value * 1e3:7.2f} ms"
+        one_ms = float("nan") if one.value is None else one.value * 1e3
+        timed = f"{seconds:8.0f} s {rate.value:9.0f} {one_ms:7.2f} ms"
         print(f"{candidate.name:<12} {interval:<26} {timed}")
         key = f"{name}/{candidate.name}"
         goal = GOALS.get(key)

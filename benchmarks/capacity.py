@@ -201,8 +201,8 @@ def node_rate(
 
 def _rate(replica: Replica, lengths: tuple[Any, Any], *, server: bool) -> float:
     if server:
-        limits = {"itl_s": MLPERF_ITL_S, "ttft_s": MLPERF_TTFT_S}
-        return float(replica.requests_per_s(*lengths, **limits)[0])
+        paced = replica.requests_per_s(*lengths, itl_s=MLPERF_ITL_S, ttft_s=MLPERF_TTFT_S)
+        return float(paced[0])
     return float(replica.full_rate(*lengths)[0])
 
 

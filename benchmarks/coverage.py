@@ -221,7 +221,7 @@ def certificates(trials: int, rng: np.random.Generator) -> list[Cell]:
             low = lower(violated, trials)
             told = f"n={n}, local share {np.mean(kept):.2f}, lower bound {low:.3f}"
             cells.append(_cell(f"certificate, {name}", told, violated / trials, "bound ≤ .10", low <= 0.1))
-            ratio, asked = np.mean(kept) / COMPARED[name][n], f"n={n}, over {COMPARED[name][n]:.2f}"
+            ratio, asked = float(np.mean(kept)) / COMPARED[name][n], f"n={n}, over {COMPARED[name][n]:.2f}"
             cells.append(_cell(f"local share, {name}", asked, ratio, "≥ .90", ratio >= 0.9))
     return cells
 

@@ -170,7 +170,7 @@ def first_part(router: Router, weak: Floats, strong: Floats, rng: np.random.Gene
     spread = [float(average_gap_recovered(*gap_recovered(s, weak, strong))) for s in scores]
     print("share of calls to the stronger   " + "".join(f"{c:>7.0%}" for c in np.linspace(0, 1, 6)))
     rivals = {"router": scores, "random": rng.random((10, len(weak))), "best order": (strong - weak)[None]}
-    found, figures = {}, []
+    found, figures = {}, list[dict[str, object]]()
     for name, mine in rivals.items():
         curves = [gap_recovered(s, weak, strong) for s in mine]
         at = np.mean([np.interp(np.linspace(0, 1, 6), *curve) for curve in curves], axis=0)

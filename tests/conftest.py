@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from sazon.core.store import Store
 
 # How long an example takes says more of the machine's other work than of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -81,3 +87,78 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     [run] = (directory / "runs").iterdir()
     return run
+
+
+# ------------------------------------------------------------------------- stores
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server that may be filled and emptied.
+
+    SAZON_TEST_POSTGRES names one; otherwise Debian's is started on a socket of its own, not as root.
+    """
+    given = os.environ.get("SAZON_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda p: int(p.parent.name))
+    if programs is None:
+        pytest.skip("no PostgreSQL here: install it, or set SAZON_TEST_POSTGRES")
+    as_other: list[str] = []
+    folder = Path(tempfile.mkdtemp(prefix="sazon-pg-"))  # short: a socket's path has at most 107 bytes
+    if os.geteuid() == 0:
+        # The server refuses to run as root.
+        shutil.chown(folder, "postgres")
+        as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*as_other, str(programs / program), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=120, cwd=folder)
+
+    run("initdb", "-A", "trust", "-U", "sazon", "-E", "UTF8", "--locale=C", "--no-sync")
+    quick = "-c fsync=off -c full_page_writes=off"  # nobody pulls the plug on a test's server
+    run(
+        "pg_ctl",
+        "start",
+        "-w",
+        "-l",
+        str(folder / "log"),
+        "-o",
+        f"-c listen_addresses='' -k {folder} {quick}",
+    )
+    yield f"postgresql://sazon@/postgres?unix_sock={folder}/.s.PGSQL.5432"
+    run("pg_ctl", "stop", "-w", "-m", "immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """URL of an empty database, dropped afterwards."""
+    from sqlalchemy import create_engine, make_url
+
+    url = make_url(postgres.replace("postgresql://", "postgresql+pg8000://"))
+    name = f"sazon_{secrets.token_hex(6)}"
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    server.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty store: each test that takes it runs once with SQLite and once with PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store."""
+    opened = Store.open(store_url)
+    yield opened
+    opened.close()

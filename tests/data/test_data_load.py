@@ -94,16 +94,18 @@ def test_parquet(tmp_path: Path) -> None:
 def test_every_role_is_read(tmp_path: Path) -> None:
     train = loaded(
         tmp_path,
-        "text,label,who,where,how,lang\nhi,a,c1,north,Special,en-GB\nho,b,,,,\n",
+        "text,label,who,where,how,lang,other\nhi,a,c1,north,Special,en-GB, hola \nho,b,,,,,\n",
         group="who",
         site="where",
         sensitivity="how",
         language="lang",
+        translation="other",
     ).train
     first, second = train.examples
     assert (first.group, first.subject, first.site, first.language) == ("c1", "c1", "north", "en")
     assert first.sensitivity is DataClass.SPECIAL
     assert (second.group, second.site, second.sensitivity, second.language) == (None,) * 4
+    assert (first.translation, second.translation) == ("hola", None)
 
 
 texts = st.text(

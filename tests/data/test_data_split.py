@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -102,6 +103,24 @@ def test_the_test_is_the_same_with_and_without_a_cascade() -> None:
     free: list[Row] = [(f"text {i}", "ab"[i % 2], str(i // 3)) for i in range(300)]
     plainly, cascaded = (split(loaded(free), cascade=c, rng=np.random.default_rng(7)) for c in (False, True))
     assert plainly.test.ids == cascaded.test.ids
+
+
+@given(seed=st.integers(0, 30))
+def test_a_text_and_its_translation_stay_on_one_side(seed: int) -> None:
+    one = loaded([(f"{word} {i}", "ab"[i % 2], None) for i in range(40) for word in ("hola", "hello")])
+    others = {"hola": "Hello", "hello": "hola"}
+    translated = tuple(
+        replace(e, translation=" ".join((others[word], number)))
+        for e in one.train.examples
+        for word, number in [e.input.split()]
+    )
+    cut = split(
+        replace(one, train=replace(one.train, examples=translated)),
+        cascade=True,
+        rng=np.random.default_rng(seed),
+    )
+    sides = [{text.split()[1] for text in part.inputs} for part in parts(cut)]
+    assert sum(map(len, sides)) == len(set().union(*sides)) == 40
 
 
 def test_seeds_differ() -> None:

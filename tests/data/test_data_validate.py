@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,3 +151,25 @@ def test_no_finding_quotes_an_input() -> None:
 
 def test_free_text_answers_need_no_classes() -> None:
     assert findings([(t, f"answer {i}") for i, (t, _) in enumerate(CLEAN)], task="generate") == []
+
+
+def test_translations_that_are_none_are_told() -> None:
+    assert only(findings(CLEAN, translation="other")).what.startswith("no row has a translation")
+
+
+@pytest.mark.parametrize(
+    ("translation", "count"),
+    [("quiero que me devuelvan el dinero", 0), ("please give me my money back", 1), ("Ok  Then", 1)],
+)
+def test_a_translation_into_the_same_language_is_told(translation: str, count: int) -> None:
+    text = "ok then" if translation == "Ok  Then" else "I want my money back"
+    train = dataset([*CLEAN, (text, "a")], "train")
+    last = replace(train.examples[-1], translation=translation, language="en" if " my " in text else None)
+    loaded = Loaded(
+        config=DataConfig(train="t.csv", translation="other"),
+        train=replace(train, examples=(*train.examples[:-1], last)),
+        validation=None,
+        test=None,
+        unlabelled=None,
+    )
+    assert [f.count for f in check(loaded)] == [count] * bool(count)

@@ -29,8 +29,9 @@ from sazon.evaluate.sources import counted
 from sazon.models.prompt import Prompt
 from sazon.models.recorded import read_recording
 from sazon.models.remote import Patient
-from sazon.policy.egress import Egress, Patience
+from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
+from sazon.policy.response import Patience
 from sazon.testing.fake_provider import FakeProvider
 
 LABELS = ("hours", "refund")
@@ -282,7 +283,6 @@ def test_the_command_asks_records_and_goes_on(tmp_path, monkeypatch):
     [
         {"live": True, "assumed": {"accuracy": {"p10": 0.5, "p90": 0.9}}},
         {"live": False},
-        {"live": True, "instruction": "no place for them"},
         {"live": True, "shots": -1},
         {"assumed": {"accuracy": {"p10": 0.5, "p90": 0.9}}, "shots": 3},
         {"published": {"k": 1, "n": 2, "source": "s"}, "spend_cap": 1.0},
@@ -291,6 +291,16 @@ def test_the_command_asks_records_and_goes_on(tmp_path, monkeypatch):
 def test_impossible_ways_of_asking_are_refused(options):
     with pytest.raises(ValidationError):
         registry.load("technique", "api").Config.model_validate({"provider": "frontier"} | options)
+
+
+def test_an_instruction_says_where_the_labels_go(tmp_path):
+    path = write(tmp_path, "http://127.0.0.1:9/v1", live='live: true, instruction: "no place for them"')
+    with pytest.raises(RecipeError) as caught:
+        recipe.read(path)
+    [problem] = caught.value.problems
+    assert "recipe.yaml:12:62" in problem.where
+    assert problem.where.endswith("candidates.frontier.instruction")
+    assert "where the labels go" in problem.what
 
 
 def test_a_live_host_needs_somebody_to_ask():

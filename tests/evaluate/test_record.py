@@ -159,7 +159,7 @@ def test_a_grant_for_other_data_sends_nothing(tmp_path):
         ).confirm(now=NOW)
         gate = Gate([grant], clock=lambda: NOW)
         for data, labels in ((make_data(4), LABELS), (make_data(3), (*LABELS, "more"))):
-            with pytest.raises(PolicyRefused, match="grant is for"):
+            with pytest.raises(PolicyRefused, match="permission is for"):
                 record(
                     data,
                     prompt=Prompt(labels=labels),

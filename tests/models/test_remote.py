@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sazon.core.errors import PluginError, PolicyRefused, ProviderError
 from sazon.models.prompt import Prompt, Shot
 from sazon.models.remote import Patient, RemotePredictor, parse_label
-from sazon.policy.egress import Response
+from sazon.policy.response import Response
 from sazon.policy.spending import Usage
 
 LABELS = ("cancel_appointment", "refund", "refund_status", "Horario Médico")
@@ -38,6 +38,8 @@ LABELS = ("cancel_appointment", "refund", "refund_status", "Horario Médico")
         ('{"label": null}', None),
         ("The label is: refund_status", "refund_status"),
         ("<think>refund or cancel_appointment?</think>refund", "refund"),
+        ("is it cancel_appointment?</think>\nrefund", "refund"),
+        ("<think>it may be refund", None),
         ("refund or cancel_appointment", None),
         ('{"a": "refund", "b": "refund_status"}', None),
         ("reembolso", None),

@@ -9,6 +9,8 @@ import pytest
 
 from sazon import pipeline, recipe
 from sazon.core.errors import RecipeError
+from sazon.core.types import Dataset, Example
+from sazon.pipeline.options import INSTRUCTION_CHARACTERS, with_tokens
 from sazon.testing.tiny_causal import letters_task, tiny_causal
 
 RECIPE = """
@@ -48,6 +50,16 @@ def test_free_text_is_learnt_and_scored_to_the_letter(place):
     assert accuracy.value > 0.9
     assert accuracy.n == outcome.evaluation.n
     assert accuracy.value <= outcome.evaluation.estimates["tuned"]["token_f1"].value <= 1
+
+
+@pytest.mark.parametrize(("task", "listed"), [("generate", 0), ("classify", 3 * (10 + 3))])
+def test_tokens_of_a_request_count_the_answers_wanted_and_no_list_of_them(task, listed):
+    rows = tuple(Example(id=str(i), input="x" * 50, target=f"{i}" * 10) for i in range(3))
+    dataset = Dataset(name="toy", split="test", examples=rows)
+    config = with_tokens(recipe.parse(RECIPE).config.economics, dataset, task=task)
+    assert config.tokens_in.p90 == pytest.approx((INSTRUCTION_CHARACTERS + 50 + listed) / 3)
+    assert config.tokens_out.p90 == pytest.approx(10 / 3)
+    assert ("label list" in config.tokens_in.source) == (task == "classify")
 
 
 def test_what_cannot_write_is_refused_before_any_work():

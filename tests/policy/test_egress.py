@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from sazon.core.errors import EnvironmentLacks, PolicyRefused, ProviderError, SazonError
-from sazon.policy.egress import Egress, Patience, Response, system_lookup
-from sazon.policy.gate import Gate, Request
-from sazon.policy.grant import Message, RunGrant, propose
+from sazon.policy.egress import Egress, system_lookup
+from sazon.policy.gate import Gate
+from sazon.policy.grant import RunGrant, propose
+from sazon.policy.message import Message
+from sazon.policy.response import Patience, Response
+from sazon.policy.ruling import PUBLIC, Request
 from sazon.policy.spending import Limits, Price
 from sazon.testing.fake_provider import FakeProvider
 
@@ -31,7 +34,9 @@ class Wired:
 
     def request(self, **changes) -> Request:
         facts = {
-            "purpose": "evaluate.external",
+            "purposes": ("evaluate", "infer.external"),
+            "provider": "frontier",
+            "disclosures": PUBLIC,
             "url": f"{self.url}/chat/completions",
             "data_digest": "d1",
             "message": Message(model="big-1", instruction="Classify.", text=CANARY_TEXT),
@@ -57,10 +62,11 @@ def make_wired(
 ) -> Wired:
     clock = [NOW]
     grant = propose(
-        purpose="evaluate.external",
+        purposes=("evaluate", "infer.external"),
+        provider="frontier",
         data_name="demo",
         data_digest="d1",
-        data_public=True,
+        people=None,
         texts=[CANARY_TEXT],
         url=url,
         model="big-1",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from sazon.core.errors import PolicyRefused
 from sazon.core.words import LANGUAGES, catalogue
-from sazon.policy.config import PolicyConfig
-from sazon.policy.gate import Gate, Request, Ruling, Sealed, rule, standing
-from sazon.policy.grant import Message, RunGrant, propose
+from sazon.policy.gate import Gate, Sealed
+from sazon.policy.grant import RunGrant, propose
+from sazon.policy.message import Message
+from sazon.policy.ruling import PUBLIC, Request, Ruling, rule
 from sazon.policy.spending import Account, Limits, Price
 
 URL = "https://api.example.com/v1"
@@ -20,10 +22,11 @@ NOW = 1_000_000.0
 
 def make_grant(*, now=NOW, **changes):
     facts = {
-        "purpose": "evaluate.external",
+        "purposes": ("evaluate", "infer.external"),
+        "provider": "frontier",
         "data_name": "demo",
         "data_digest": "d1",
-        "data_public": True,
+        "people": None,
         "texts": ["hola", "adiós"],
         "url": URL,
         "model": "big-1",
@@ -38,7 +41,9 @@ def make_grant(*, now=NOW, **changes):
 def make_request(*, message=None, **changes):
     said = {"model": "big-1", "instruction": "Classify.", "text": "hola"} | (message or {})
     facts = {
-        "purpose": "evaluate.external",
+        "purposes": ("evaluate", "infer.external"),
+        "provider": "frontier",
+        "disclosures": PUBLIC,
         "url": f"{URL}/chat/completions",
         "data_digest": "d1",
         "message": Message(**said),
@@ -46,22 +51,35 @@ def make_request(*, message=None, **changes):
     return Request(**facts | changes)
 
 
+def rule_now(request, permits, now=NOW, **more):
+    return rule(request, permits, now=now, **more)
+
+
 def test_a_granted_request_passes():
     grant = make_grant()
-    assert rule(make_request(), [grant], NOW) == Ruling(allow=True, reason="granted", grant=grant.id)
+    assert rule_now(make_request(), [grant]) == Ruling(
+        allow=True,
+        reason="granted",
+        permit=grant.id,
+        policy=ANY,
+        values={"purpose": "evaluate, infer.external", "provider": "frontier"},
+    )
 
 
 def test_without_a_grant_nothing_passes():
-    assert rule(make_request(), [], NOW).reason == "no_grant"
-    with pytest.raises(PolicyRefused, match="Nobody has allowed"):
+    assert rule_now(make_request(), []).reason == "no_permit"
+    with pytest.raises(PolicyRefused, match="Nothing opens this address"):
         Gate().seal(make_request())
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"purpose": "infer.external"}, "other_purpose"),
-        ({"purpose": "federate"}, "other_purpose"),
+        ({"purposes": ("infer.external",)}, "other_purpose"),
+        ({"purposes": ("federate",)}, "other_purpose"),
+        ({"purposes": ()}, "other_purpose"),
+        ({"provider": "another"}, "other_provider"),
+        ({"disclosures": ()}, "unknown_subject"),
         ({"url": "https://api.example.com/v2/chat"}, "other_url"),
         ({"url": "https://api.example.com:8443/v1/chat"}, "other_url"),
         ({"url": "https://evil.test/v1/chat"}, "other_url"),
@@ -78,7 +96,7 @@ def test_without_a_grant_nothing_passes():
     ],
 )
 def test_every_part_of_a_request_is_bound(changes, reason):
-    ruling = rule(make_request(**changes), [make_grant()], NOW)
+    ruling = rule_now(make_request(**changes), [make_grant()])
     assert not ruling.allow
     assert ruling.reason == reason
     for language in LANGUAGES:
@@ -99,7 +117,7 @@ def test_every_part_of_a_request_is_bound(changes, reason):
     ],
 )
 def test_a_grant_holds_from_when_it_was_given_until_it_lapses(now, allow):
-    assert rule(make_request(), [make_grant()], now).allow is allow
+    assert rule_now(make_request(), [make_grant()], now).allow is allow
     assert Gate([make_grant()], clock=lambda: now).rule(make_request()).allow is allow
 
 
@@ -128,7 +146,7 @@ def test_a_forged_seal_is_found_at_the_socket():
         ("body", b"12345678Z"),
         ("request", make_request(message={"text": "adiós"})),
         ("destination", dataclasses.replace(gate.seal(make_request()).destination, host="evil.test")),
-        ("grant", make_grant()),
+        ("permit", make_grant()),
         ("mac", bytes(32)),
     ):
         forged = gate.seal(make_request())
@@ -170,7 +188,7 @@ def test_a_grant_needs_a_confirmation_and_cannot_be_copied():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"data_public": False},
+        {"people": 0},
         {"url": "http://api.example.com/v1"},
         {"price": None},
         {"limits": Limits(requests=10)},
@@ -196,7 +214,7 @@ def test_the_proposal_says_what_leaves_where_to_and_at_what_price(language):
 def test_reprs_hold_no_text():
     gate = Gate([make_grant()], clock=lambda: NOW)
     sealed = gate.seal(make_request())
-    assert "hola" not in repr(sealed) + repr(gate) + repr(sealed.grant)
+    assert "hola" not in repr(sealed) + repr(gate) + repr(sealed.permit)
 
 
 def test_both_languages_have_the_same_phrases():
@@ -206,16 +224,6 @@ def test_both_languages_have_the_same_phrases():
         assert {p.split("}")[0] for p in es[key].split("{")[1:]} == {
             p.split("}")[0] for p in en[key].split("{")[1:]
         }, key
-
-
-def test_consents_that_cannot_be_verified_allow_nothing_and_say_so():
-    policy = PolicyConfig(
-        consents="consents.jsonl", opt_in=["infer.external"], local_basis={"adapt": "contract"}
-    )
-    ruling = rule(make_request(), [], NOW, policy=policy)
-    assert (ruling.allow, ruling.reason) == (False, "consents_unverified")
-    for language in LANGUAGES:
-        assert "consents.jsonl" in "\n".join(standing(policy, language))
 
 
 @given(

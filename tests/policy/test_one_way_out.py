@@ -13,7 +13,14 @@ HARMLESS = {
     "http": {"http.HTTPStatus", "http.client.HTTPException"},
     "datasets": {"datasets.Dataset"},  # a table in memory
 }
-CALLS = {"open_connection", "create_connection", "open_unix_connection", "urlopen", "urlretrieve"}
+CALLS = {
+    "open_connection",
+    "create_connection",
+    "open_unix_connection",
+    "urlopen",
+    "urlretrieve",
+    "create_engine",
+}
 
 
 def _network_names(tree: ast.AST) -> Iterator[str]:
@@ -70,6 +77,7 @@ def test_the_scan_sees_what_it_is_for():
         "import importlib; importlib.import_module('httpx')",
         "async def f():\n    await asyncio.open_connection('x', 1)",
         "def f():\n    import requests",
+        "from sqlalchemy import create_engine\ncreate_engine('postgresql://x')",
     ):
         assert any(_reaches_out(name) for name in _network_names(ast.parse(line))), line
     for line in ("from http import HTTPStatus", "from urllib.parse import urlsplit", "import json"):

@@ -10,11 +10,14 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from sazon.cli import audit, consent, keys
+from sazon.cli.plain import Json, speaking_plainly
 
 UNDECIDED = 4
 
@@ -28,6 +31,10 @@ app = typer.Typer(
     help="Rent the frontier, buy the hardware, or season your own model? Evidence, a decision, a gateway.",
     epilog="Start here: [bold]sazon demo[/bold]   Then: [bold]sazon init mine.csv[/bold]",
 )
+
+app.add_typer(consent.app, name="consent")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]
@@ -43,29 +50,6 @@ Record = Annotated[
 ]
 Spend = Annotated[float | None, typer.Option("--spend", help="Most money each --record may cost.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Give the consent that --record asks for.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-
-
-@contextlib.contextmanager
-def speaking_plainly(*, as_json: bool = False) -> Iterator[None]:
-    """Turn sazon's errors into words and exit codes; a bug keeps its traceback."""
-    from sazon.core.errors import SazonError
-
-    try:
-        yield
-    except SazonError as error:
-        problems = [str(p) for p in getattr(error, "problems", ())] or [str(error)]
-        if as_json:
-            typer.echo(json.dumps({"error": type(error).__name__, "problems": problems}, ensure_ascii=False))
-        else:
-            for problem in problems:
-                typer.echo(problem, err=True)
-            if len(problems) > 1:
-                typer.echo(f"{len(problems)} problems; nothing was done.", err=True)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
-        raise typer.Exit(130) from None
 
 
 # --------------------------------------------------------------------------- start

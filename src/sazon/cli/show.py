@@ -14,31 +14,42 @@ from sazon.core.types import Estimate, Finding
 from sazon.core.words import Language, number
 
 if TYPE_CHECKING:
+    from sazon.core.outlook import Crossing
     from sazon.evaluate.record import Recording
     from sazon.pipeline import Outcome, Variant
     from sazon.recipe.explain import Explained
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "accuracy": "accuracy %, 95 %", "cost": "{currency} per 1,000 right", "best": "P(best) %",
+        "accuracy": "accuracy %, 95 %", "assumed_accuracy": "accuracy %",
+        "cost": "{currency} per 1,000 right", "best": "P(best) %",
         "total": "total {currency}, P10–P90", "report": "Report",
         "renew": "Report of this: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "A",
         "recorded": "{name}: {asked} texts asked, {failed} without a label, {kept} known, {money}: {path}",
         "legend": "M measured · P published · A assumed",
         "as_is": "as the recipe says",
-        "cheapest": "cheapest in %",
+        "cheapest": "cheapest in %", "even": "break-even, requests a day",
+        "renew_recipe": "With data, the whole decision: sazon run RECIPE",
+        "nowhere": "none in {share} %",
+        "level": "Break-even: the demand at which it costs as much as the cheapest other one, P50 (P10–P90),"
+        " and in how many futures no demand does.",
         "variants": "Median total, errors included, the lowest first; the same futures for every line.",
     },
     "es": {
-        "accuracy": "aciertos %, 95 %", "cost": "{currency} por 1.000 aciertos", "best": "P(mejor) %",
+        "accuracy": "aciertos %, 95 %", "assumed_accuracy": "aciertos %",
+        "cost": "{currency} por 1.000 aciertos", "best": "P(mejor) %",
         "total": "total {currency}, P10–P90", "report": "Informe",
         "renew": "Informe de esto: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "S",
         "recorded": "{name}: {asked} consultados, {failed} sin etiqueta, {kept} ya sabidos, {money}: {path}",
         "legend": "M medido · P publicado · S supuesto",
         "as_is": "como dice la receta",
-        "cheapest": "la más barata, %",
+        "cheapest": "la más barata, %", "even": "punto de equilibrio, consultas al día",
+        "renew_recipe": "Con datos, la decisión entera: sazon run RECETA",
+        "level": "Punto de equilibrio: demanda a la que cuesta lo mismo que la más barata de las demás,"
+        " P50 (P10–P90), y en cuántos futuros ninguna lo hace.",
+        "nowhere": "ninguno en el {share} %",
         "variants": "Total mediano, errores incluidos, el más bajo primero; cada línea, los mismos futuros.",
     },
 }  # fmt: skip
@@ -54,27 +65,38 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
 
     words = WORDS[language]
     currency = result.costs.currency if result.costs is not None else ""
+    priced = result.costs is not None and result.decision is None
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for key in ("accuracy", "cost", "total", "best"):
+    first = "assumed_accuracy" if result.without_data else "accuracy"
+    for key in (first, "cost", "total", *(("cheapest", "even") if priced else ("best",))):
         table.add_column(words[key].format(currency=currency), justify="right")
     for row in result.table:
+        last = [_share(row["p_best"], language, interval=False)]
+        if priced:
+            last = [_share(row["p_cheapest"], language, interval=False), _level(row["break_even"], language)]
         table.add_row(
             f"{row['candidate']} ({words[row['kind']]})",
             _share(row["accuracy"], language),
             _money(row["per_1000_correct"], language),
             _range(row["total"], language),
-            _share(row["p_best"], language, interval=False),
+            *last,
         )
     console = Console()
     console.print(table)
     console.print(words["legend"], style="dim")
+    if priced:
+        console.print(words["level"], style="dim")
     if result.decision is not None:
         from sazon import decide
 
         console.print()
         console.print(decide.verdict(result.decision, language), markup=False, highlight=False)
-    if result.reported:
+    if result.without_data:
+        for note in result.findings:
+            console.print(note.says.words(language), markup=False, highlight=False)
+        typer.echo(words["renew_recipe"])
+    elif result.reported:
         typer.echo(f"{words['report']}: {_shown(result.report)}")
     else:
         typer.echo(words["renew"].format(run=_shown(result.directory)))
@@ -163,12 +185,22 @@ def _as_data(result: Outcome) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     decision = result.decision
-    return {
+    priced = {"costs": _costs(result)} if result.costs is not None and decision is None else {}
+    return priced | {
         "directory": str(result.directory),
         "report": str(result.report) if result.reported else None,
         "table": TypeAdapter(list[dict[str, Any]]).dump_python(result.table, mode="json"),
         "decision": TypeAdapter(type(decision)).dump_python(decision, mode="json") if decision else None,
     }
+
+
+def _costs(result: Outcome) -> dict[str, Any]:
+    """Everything economics found but the draws."""
+    costs = result.costs
+    if costs is None:
+        return {}
+    names = ("currency", "months", "prices_as_of", "summary", "drivers", "outlook", "inputs")
+    return {"without_data": result.without_data} | {n: _plain(getattr(costs, n)) for n in names}
 
 
 def _share(estimate: Estimate | None, language: Language, *, interval: bool = True) -> str:
@@ -191,6 +223,17 @@ def _range(estimate: Estimate | None, language: Language) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return "–"
     return f"{three_figures(estimate.low, language)}–{three_figures(estimate.high, language)}"
+
+
+def _level(found: Crossing | None, language: Language) -> str:
+    """A demand with its range, and in how many futures there is none."""
+    if found is None:
+        return "–"
+    nowhere = _share(found.nowhere, language, interval=False)
+    told = WORDS[language]["nowhere"].format(share=nowhere)
+    if found.at.value is None:
+        return told
+    return f"{three_figures(found.at.value, language, decimals=0)} ({_range(found.at, language)}); {told}"
 
 
 def three_figures(amount: float, language: Language, *, decimals: int = 2) -> str:

@@ -45,6 +45,8 @@ class Example:
     """None means unknown, which the policy treats as special."""
     language: str | None = None
     """`es`, `en`, another code, `mixed`, or None where it was not found out."""
+    translation: str | None = None
+    """The same text in another language, where somebody gave one; no candidate learns from it."""
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Further columns that the recipe keeps, to show results by; no candidate sees them."""
 
@@ -91,9 +93,9 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Digest of every field of every example, in order, but for the further columns.
+        """Digest of every field of every example, in order, but for translations and further columns.
 
-        Those no candidate sees, so that keeping one more makes no candidate anew.
+        From those no candidate learns, so that keeping one more makes no candidate anew.
         """
         rows = self.examples
         return digest.of_text(

@@ -29,6 +29,17 @@ class Unknown:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Influence:
+    """One uncertain input, and its part in the variance of the gap between the two cheapest."""
+
+    name: str
+    first: Estimate
+    """Sobol' index of first order: what would go if it alone were known."""
+    total: Estimate
+    """Total index: what would stay if all others were known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Waiting:
     """Starting with one option and moving to another later, against choosing one for good today."""
 
@@ -51,6 +62,32 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Where two options cost the same: a distribution over the futures in which they do anywhere."""
+
+    at: Estimate
+    """P50 with P10 and P90 over those futures."""
+    nowhere: Estimate
+    """Share of the other futures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakEven:
+    """Where one option costs as much as the cheapest other one."""
+
+    name: str
+    against: str
+    demand: Crossing
+    """Requests a day in the first month."""
+    above: Estimate
+    """Share of the futures with such a demand in which it is the cheaper above it, not below."""
+    utilisation: Crossing
+    """How full its machines must be on average, staff aside; nowhere: not even full ones would do."""
+    month: Crossing
+    """Month from whose end on it has cost no more; nowhere: not within the horizon."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outlook:
     """All of it; empty where there is nothing to compare."""
 
@@ -59,6 +96,12 @@ class Outlook:
     dominated: tuple[Dominated, ...] = ()
     unknowns: tuple[Unknown, ...] = ()
     """Worth most first."""
+    influences: tuple[Influence, ...] = ()
+    """Largest total first."""
+    fit: Estimate = field(default_factory=lambda: Estimate.none("there is no other candidate"))
+    """How much of that variance the polynomial behind the indices explains."""
     everything: Estimate = field(default_factory=lambda: Estimate.none("there is no other candidate"))
     """Expected value of perfect information on everything at once."""
     waiting: tuple[Waiting, ...] = ()
+    breaks: tuple[BreakEven, ...] = ()
+    """One for each option, in their order."""

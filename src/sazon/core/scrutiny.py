@@ -46,11 +46,13 @@ class Robustness:
 
     candidate: str
     perturbation: str
-    """`typos`, `no_accents`, `upper_case`, …"""
+    """`typos`, `no_accents`, `upper_case`, `swapped_language`, …"""
     drop: Estimate
     """Accuracy before less accuracy after, on the same rows."""
     changed: Estimate
     """Share of rows whose answer changes."""
+    language: str = ""
+    """Of the rows before the change, where it is shown for one language alone; empty: of all rows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,6 +171,9 @@ class DataConfig(Config):
     """Column with public, internal, personal or special; unknown counts as special."""
     language: str | None = None
     """Column with the language; where not given, Spanish and English are told apart from the text."""
+    translation: str | None = None
+    """Column with the same text in another language, empty where there is none: for
+    `evaluate.robustness` with `swapped_language`. No candidate learns from it."""
     keep: list[str] = Field(default_factory=list)
     """Further columns kept for `evaluate.slices` and `evaluate.fairness`, e.g. a channel or an age
     group; no candidate sees them."""
@@ -191,6 +194,11 @@ class DataConfig(Config):
             raise refuse(
                 f"input and target are the same column {self.input!r}",
                 "Name the text column in `input` and the answer column in `target`.",
+            )
+        if self.translation in (self.input, self.target):
+            raise refuse(
+                f"translation is the column {self.translation!r}, which is the input or the target itself",
+                "Name the column that holds the text in another language, or leave translation out.",
             )
         return self
 
@@ -215,6 +223,7 @@ class DataConfig(Config):
             "site": self.site,
             "sensitivity": self.sensitivity,
             "language": self.language,
+            "translation": self.translation,
         }
         kept = {kept_role(column): column for column in self.keep}
         return {role: column for role, column in roles.items() if column is not None} | kept

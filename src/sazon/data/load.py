@@ -20,7 +20,7 @@ from sazon.data.table import Table
 _SHOWN_LINES = 5
 MOST_KEPT_VALUES = 50
 """Distinct values of a column that is only kept: one with more names rows or people, not groups."""
-_OPTIONAL_WITHOUT_LABELS = ("target", "group", "subject", "site", "sensitivity", "language")
+_OPTIONAL_WITHOUT_LABELS = ("target", "group", "subject", "site", "sensitivity", "language", "translation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ def _example(
     target = _target(cells["target"], config, row, problems) if labelled else ""
     names = {
         role: _name(cells.get(role), config.columns.get(role, role), row, problems)
-        for role in ("group", "subject", "site", "language")
+        for role in ("group", "subject", "site", "language", "translation")
     }
     sensitivity = _sensitivity(cells.get("sensitivity"), config.sensitivity, row, problems)
     if text is None or target is None:
@@ -195,6 +195,7 @@ def _example(
         site=names["site"],
         sensitivity=sensitivity,
         language=language,
+        translation=names["translation"],
         columns=_kept(cells, config, row, problems),
     )
 
@@ -258,7 +259,7 @@ def _target(cell: Any, config: DataConfig, row: int, problems: _Problems) -> str
 
 
 def _name(cell: Any, column: str, row: int, problems: _Problems) -> str | None:
-    """A group, subject, site or language: text or a whole number; empty means none."""
+    """A group, subject, site, language or translation: text or a whole number; empty means none."""
     if cell is None or (isinstance(cell, float) and cell != cell):
         return None
     if isinstance(cell, bool | float | dict | list) or not isinstance(cell, str | int):

@@ -1,7 +1,7 @@
 """Cut the splits once: by group, stratified by target as well as grouping allows.
 
-A group is what the recipe's `group` column says, joined with every row of the same text, so
-that no customer and no copied text ever stands on two sides.
+A group is what the recipe's `group` column says, joined with every row of the same text or of its
+translation, so that no customer, no copied and no translated text ever stands on two sides.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _cut(
 
 
 def _groups(data: Dataset, stratified: bool) -> list[_Group]:
-    """Rows joined by group and by equal text, in order of their first row."""
+    """Rows joined by group and by equal text, translations included, in order of their first row."""
     above = list(range(len(data)))
 
     def root(i: int) -> int:
@@ -191,7 +191,7 @@ def _groups(data: Dataset, stratified: bool) -> list[_Group]:
 
     first: dict[tuple[str, str], int] = {}
     for i, example in enumerate(data.examples):
-        keys = [("text", plain(example.input))]
+        keys = [("text", plain(text)) for text in (example.input, example.translation) if text]
         if example.group is not None:
             keys.append(("group", example.group))
         for key in keys:

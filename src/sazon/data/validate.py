@@ -14,6 +14,7 @@ import numpy as np
 from sazon.core.types import Dataset, Finding, Floats, Phrase
 from sazon.core.words import Value
 from sazon.data.duplicates import near_rows, repeated_rows
+from sazon.data.language import detect
 from sazon.data.load import Loaded
 from sazon.data.plain import plain
 from sazon.data.split import straddling
@@ -59,6 +60,7 @@ def check(
         *_languages(loaded, base_languages or {}),
         *(_lengths(loaded, tokens, max_tokens) if tokens is not None else ()),
         *_sensitivity(loaded),
+        *_translations(loaded),
     ]
     return sorted(found, key=lambda f: ("error", "warning", "note").index(f.level))
 
@@ -280,6 +282,29 @@ def _language_counts(counts: Counter[str | None]) -> str:
     """Codes and counts: `es 750, es+en 193, ? 7`."""
     codes = {None: "?", "mixed": "es+en"}
     return ", ".join(f"{codes.get(language, language)} {n}" for language, n in counts.most_common(5))
+
+
+def _translations(loaded: Loaded) -> Iterator[Finding]:
+    where = f"data.translation {loaded.config.translation}"
+    if loaded.config.translation is None:
+        return
+    given = [(e, e.translation) for part in _parts(loaded) for e in part.examples if e.translation]
+    if not given:
+        yield Finding(
+            level="warning", says=_saw("no_translation"), where=where, mends=_mend("no_translation"), count=0
+        )
+    same = sum(
+        plain(text) == plain(e.input) or (e.language in ("es", "en") and detect(text) == e.language)
+        for e, text in given
+    )
+    if same:
+        yield Finding(
+            level="warning",
+            says=_saw("same_language", rows=same, all_rows=len(given)),
+            where=where,
+            mends=_mend("same_language"),
+            count=same,
+        )
 
 
 def _lengths(loaded: Loaded, tokens: Tokens, max_tokens: int | None) -> Iterator[Finding]:

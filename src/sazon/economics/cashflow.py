@@ -86,6 +86,16 @@ class Flows:
             summed += np.atleast_1d(term.each)[:, None] * term.path.monthly()
         return np.asarray(summed)
 
+    def so_far(self, market: Market, wrong: Floats) -> Floats:
+        """Cost up to the end of each month, errors included, nothing sold yet; shape (worlds, months).
+
+        Args:
+            market: the one these flows were found for.
+            wrong: shape (worlds,), share of wrong answers.
+        """
+        errors = (wrong * market.error_cost)[:, None] * market.asked.monthly()
+        return np.asarray(np.cumsum(self.monthly() + errors, axis=1))
+
     def paid_outside(self) -> dict[str, Floats]:
         """Party → what goes there in today's money, shape (worlds,)."""
         found: dict[str, Floats] = {}
@@ -329,8 +339,7 @@ def _run_gpus(
 ) -> None:
     """GPU replicas for the peak plus spares, rented by reservation or bought."""
     hardware = config.hardware
-    tokens = (name for name, _ in tokens_of(option, config))
-    replica, each = worlds.once((option.model, option.gpu, *tokens), lambda: _replica(option, config, worlds))
+    replica, each = replica_of(option, config, worlds)
     fleet = Fleet(
         market,
         share / each,
@@ -357,8 +366,17 @@ def _run_gpus(
     flows.idle_residual += idle * price
 
 
+def replica_of(option: Option, config: EconomicsConfig, worlds: Block) -> tuple[Replica, Floats]:
+    """GPUs that answer together, and the requests per second they take in each world, shape (worlds,).
+
+    Raises:
+        RecipeError: in some worlds its requests are too long for them.
+    """
+    tokens = (name for name, _ in tokens_of(option, config))
+    return worlds.once((option.model, option.gpu, *tokens), lambda: _replica(option, config, worlds))
+
+
 def _replica(option: Option, config: EconomicsConfig, worlds: Block) -> tuple[Replica, Floats]:
-    """GPUs that answer together, and the requests per second they take in each world."""
     itl_s, ttft_s = config.hardware.itl_ms / 1e3, config.hardware.ttft_ms / 1e3
     tokens = _draw_tokens(option, config, worlds)
     inwards, outwards = (max(amount.at(0.5), 1.0) for _, amount in tokens_of(option, config))

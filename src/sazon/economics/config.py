@@ -114,7 +114,7 @@ class EconomicsConfig(Config):
     worlds: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     """Simulated futures."""
     country: str = "ES"
-    """Whose electricity and staff rates apply by default."""
+    """Whose electricity, carbon and staff rates apply by default."""
     demand: Demand = Demand()
     """How much is asked."""
     tokens_in: Range | None = None
@@ -135,6 +135,8 @@ class EconomicsConfig(Config):
     """Staff hours each time."""
     electricity_price_per_kwh: Range | None = None
     """Default: catalogue, by country."""
+    carbon_kg_per_kwh: Range | None = None
+    """Greenhouse gas of a kWh, in kg CO2e; default: catalogue, by country."""
     pue: Range = _range(1.15, 1.6)
     """Power usage effectiveness: power of the building over power of the machines."""
     discount_rate_per_year: Range = _range(0.04, 0.1)
@@ -178,16 +180,24 @@ class EconomicsConfig(Config):
         if self.staff_rate_per_hour is not None:
             return self.staff_rate_per_hour
         row = catalogue.row("staff", "country", self.country, what="country for staff rates")
-        return self.in_own_currency(_catalogued(row, "p10_eur_hour", "p90_eur_hour"), "EUR")
+        return self.in_own_currency(_catalogued(row, "p10_hour", "p90_hour"), _currency(row))
 
     def electricity_price(self) -> Range:
         """Given, or the catalogue's for the country."""
         if self.electricity_price_per_kwh is not None:
             return self.electricity_price_per_kwh
         row = catalogue.row("electricity", "country", self.country, what="country for electricity")
-        numbers = {n: float(row[f"{n}_eur_kwh"]) for n in ("low", "mode", "high")}
-        amount = Range(**numbers, kind="published", source=row["source"], date=row["date"])
-        return self.in_own_currency(amount, "EUR")
+        numbers = {n: float(row[f"{n}_kwh"]) for n in ("low", "mode", "high")}
+        amount = Range(**numbers, kind=_kind(row), source=row["source"], date=row["date"])
+        return self.in_own_currency(amount, _currency(row))
+
+    def carbon_intensity(self) -> Range:
+        """Given, or the catalogue's for the country: the last year's average, taken as it is."""
+        if self.carbon_kg_per_kwh is not None:
+            return self.carbon_kg_per_kwh
+        row = catalogue.row("carbon", "country", self.country, what="country for carbon")
+        kilograms = float(row["g_co2e_kwh"]) / 1000
+        return Range(value=kilograms, kind=_kind(row), source=row["source"], date=row["date"])
 
     def hours(self, technique: str) -> StaffHours:
         """Given, or the catalogue's for the technique (`local` where it is not listed)."""
@@ -242,6 +252,14 @@ def _catalogued(
 ) -> Range:
     numbers = {"p10": float(row[low]), "p90": float(row[high])}
     return Range(**numbers, kind=kind, source=row["source"], date=row["date"])
+
+
+def _kind(row: catalogue.Row) -> Literal["published", "assumed"]:
+    return "published" if row["kind"] == "published" else "assumed"
+
+
+def _currency(row: catalogue.Row) -> Currency:
+    return "USD" if row["currency"] == "USD" else "EUR"
 
 
 def _rented() -> list[str]:

@@ -72,12 +72,10 @@ def later_of(
         rest = config.model_copy(update={"months": config.months - int(date)})
         for j, load in enumerate(loads):
             flows = flows_of(load, rest, then, worlds)
-            each_wrong = wrong[:, j] * then.error_cost
-            since[:, j, d] = flows.total + each_wrong * then.asked.today
+            since[:, j, d] = flows.total + wrong[:, j] * then.error_cost * then.asked.today
             setup[:, j, d] = flows.investment
             if date == 0:
-                monthly = flows.monthly() + each_wrong[:, None] * then.asked.monthly()
-                before = np.cumsum(monthly, axis=1)
+                before = flows.so_far(then, wrong[:, j])
                 ahead[:, j, 0] = since[:, j, 0]
                 ahead[:, j, 1:] = since[:, j, [0]] - before[:, dates[1:] - 1]
                 parties.append(_paid(flows))

@@ -8,8 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from sazon.core.errors import RecipeError
+from sazon.core.outlook import BreakEven
 from sazon.core.rng import integer
 from sazon.core.types import Costs, Estimate, Floats, Outlook, QualityDraws, Waiting
+from sazon.economics.break_even import MOST_WORLDS as BROKEN_WORLDS
+from sazon.economics.break_even import breaks_of, usual_demand
+from sazon.economics.carbon import carbon_of
 from sazon.economics.cashflow import flows_of, load_of
 from sazon.economics.config import EconomicsConfig
 from sazon.economics.later import MOST_WORLDS, Later, dependence_of, later_of, waiting_of
@@ -17,7 +21,7 @@ from sazon.economics.market import draw_market
 from sazon.economics.options import Option
 from sazon.economics.risk import Hazards, draw_hazards
 from sazon.economics.summary import Ledgers, drivers_of, summarise
-from sazon.economics.unknowns import dominated_by, unknowns_of
+from sazon.economics.unknowns import dominated_by, influences_of, unknowns_of
 from sazon.economics.worlds import Worlds
 
 WEIGHTED = "weighted_error"
@@ -82,19 +86,24 @@ def simulate(
     )
     later = _later(config, held, quality.candidates, wrong, hazards, worlds)
     parts = {"fixed": ledgers.fixed, "use": ledgers.bare - ledgers.fixed, "errors": ledgers.errors}
+    outlook = _outlook(ledgers, later, held, worlds, config)
+    worlds.draw("carbon_kg_per_kwh", config.carbon_intensity(), unit="kg CO2e/kWh")
+    # Inputs first: looking where options cost the same draws more of what only that needs.
+    inputs, drawn = worlds.rows, dict(worlds.columns)
+    breaks = _breaks(config, held, ledgers, wrong, hazards, worlds)
     return Costs(
         values=ledgers.total,
         candidates=quality.candidates,
         currency=config.currency,
         months=config.months,
         prices_as_of=_as_of(options, worlds),
-        summary=_summary(ledgers, later, worlds, config),
+        summary=_summary(ledgers, later, breaks, worlds, config),
         timeline=_fans(config, held, quality.candidates, wrong, hazards, worlds),
-        drivers=drivers_of(ledgers, worlds.columns),
-        inputs=worlds.rows,
+        drivers=drivers_of(ledgers, drawn),
+        inputs=inputs,
         parts={**parts, "all_wrong": np.broadcast_to(all_wrong[:, None], wrong.shape)},
-        drawn=dict(worlds.columns),
-        outlook=_outlook(ledgers, later, held, worlds, config),
+        drawn=drawn,
+        outlook=replace(outlook, breaks=breaks),
     )
 
 
@@ -115,11 +124,35 @@ def _later(
 
 
 def _summary(
-    ledgers: Ledgers, later: Later | None, worlds: Worlds, config: EconomicsConfig
+    ledgers: Ledgers,
+    later: Later | None,
+    breaks: Sequence[BreakEven],
+    worlds: Worlds,
+    config: EconomicsConfig,
 ) -> dict[str, dict[str, Estimate]]:
     found = summarise(ledgers, tail=config.tail_level)
     hangs = dependence_of(later, worlds.stream("dependence")) if later else {}
-    return {name: {**held, **hangs.get(name, {})} for name, held in found.items()}
+    none = Estimate.none("there is no other candidate", unit="requests/day")
+    even = {b.name: usual_demand(b) for b in breaks}
+    level = "break_even_requests_per_day"
+    carbon = carbon_of(ledgers, config, worlds)
+    return {
+        n: {**held, **carbon[n], level: even.get(n, none), **hangs.get(n, {})} for n, held in found.items()
+    }
+
+
+def _breaks(
+    config: EconomicsConfig,
+    held: dict[str, Option],
+    ledgers: Ledgers,
+    wrong: Floats,
+    hazards: Hazards,
+    worlds: Worlds,
+) -> tuple[BreakEven, ...]:
+    """Where every option costs as much as the cheapest other one."""
+    block = worlds.block(0, BROKEN_WORLDS)
+    market = draw_market(config, block, hazards)
+    return breaks_of(config, held, ledgers, wrong[block.rows], market, block)
 
 
 def _waiting(later: Later | None, held: dict[str, Option]) -> tuple[Waiting, ...]:
@@ -137,11 +170,14 @@ def _outlook(
     accuracies = {f"accuracy.{n}": ledgers.right[:, j] for j, n in enumerate(ledgers.candidates)}
     inputs = {**worlds.columns, **accuracies}
     rng = worlds.stream("information")
-    unknowns, everything = unknowns_of(ledgers.total, inputs, unit=config.currency, rng=rng)
+    influences, fit = influences_of(ledgers.total, inputs)
+    unknowns, everything = unknowns_of(ledgers.total, inputs, influences, unit=config.currency, rng=rng)
     return Outlook(
         tail_level=config.tail_level,
         dominated=dominated_by(ledgers.total, ledgers.candidates),
         unknowns=unknowns,
+        influences=influences,
+        fit=fit,
         everything=everything,
         waiting=_waiting(later, held),
     )
@@ -216,8 +252,7 @@ def _fans(
     market, fans = draw_market(config, block, hazards), {}
     for j, name in enumerate(names):
         flows = flows_of(load_of(held[name], held, block), config, market, block)
-        each_wrong = wrong[block.rows, j] * market.error_cost
-        path = np.cumsum(flows.monthly() + each_wrong[:, None] * market.asked.monthly(), axis=1)
+        path = flows.so_far(market, wrong[block.rows, j])
         path[:, -1] -= flows.residual
         quantiles = np.quantile(path, [0.1, 0.5, 0.9], axis=0)
         fans[name] = tuple((float(a), float(b), float(c)) for a, b, c in quantiles.T)

@@ -1,8 +1,8 @@
-"""From worlds to what a person reads: quantiles, break-even, what drives the gap."""
+"""From worlds to what a person reads: quantiles, shares, what drives the gap."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +54,6 @@ def summarise(ledgers: Ledgers, *, tail: float) -> dict[str, dict[str, Estimate]
     money, n = ledgers.currency, ledgers.total.shape[0]
     wins, above = cheapest_shares(ledgers.total), regret(ledgers.total)
     thousand = ledgers.requests_today / 1000
-    middle = np.median(ledgers.total, axis=0).tolist()
     summary = {}
     for j, name in enumerate(ledgers.candidates):
         bare = ledgers.bare[:, j]
@@ -76,7 +75,6 @@ def summarise(ledgers: Ledgers, *, tail: float) -> dict[str, dict[str, Estimate]
             ),
             "energy": _energy(ledgers, j),
             "energy_per_1000_requests": _energy(ledgers, j, per_1000=True),
-            "break_even_requests_per_day": break_even(ledgers, j, middle),
             **_tail(ledgers, j, tail),
             "regret": replace(mean(above[:, j], unit=money), kind="assumed"),
         }
@@ -134,35 +132,6 @@ def _energy(ledgers: Ledgers, j: int, *, per_1000: bool = False) -> Estimate:
         return Estimate.none("the provider does not publish it", unit=unit)
     kwh = ledgers.energy_kwh[:, j]
     return spread(kwh / (ledgers.requests / 1000) if per_1000 else kwh, unit)
-
-
-def break_even(ledgers: Ledgers, j: int, middle: Sequence[float]) -> Estimate:
-    """Requests a day at which a candidate costs as much as the cheapest other one.
-
-    In each world the cost is taken as a line through (0, fixed) and (level, total); the
-    other one is the candidate with the lowest of the median totals `middle`.
-    """
-    unit = "requests/day"
-    others = [i for i in range(len(ledgers.candidates)) if i != j]
-    if not others:
-        return Estimate.none("there is no other candidate", unit=unit)
-    other = min(others, key=lambda i: middle[i])
-    dearer_to_start = ledgers.fixed[:, j] - ledgers.fixed[:, other]
-    theirs, ours = ((ledgers.total[:, i] - ledgers.fixed[:, i]) / ledgers.level for i in (other, j))
-    saved_each = theirs - ours
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = dearer_to_start / saved_each
-    exists = np.isfinite(level) & (level > 0)
-    share = float(exists.mean())
-    name = ledgers.candidates[other]
-    if share < 0.5:
-        return Estimate.none(
-            f"in {100 * (1 - share):.0f} % of worlds no demand makes it cost the same as {name}",
-            unit=unit,
-        )
-    above = float((dearer_to_start[exists] > 0).mean())
-    words = f"; where it exists ({100 * share:.0f} % of worlds); against {name}; cheaper above it in "
-    return spread(level[exists], unit, also=f"{words}{100 * above:.0f} % of these")
 
 
 def drivers_of(ledgers: Ledgers, columns: Mapping[str, Floats]) -> dict[str, Estimate]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from sazon.core.outlook import Dominated, Unknown
+from sazon.core.outlook import Dominated, Influence, Unknown
 from sazon.core.types import Estimate, Floats
 
 MOST_WORLDS = 4000
@@ -16,35 +16,65 @@ MOST_UNKNOWNS = 8
 
 
 def unknowns_of(
-    total: Floats, inputs: Mapping[str, Floats], *, unit: str, rng: np.random.Generator
+    total: Floats,
+    inputs: Mapping[str, Floats],
+    influences: Sequence[Influence],
+    *,
+    unit: str,
+    rng: np.random.Generator,
 ) -> tuple[tuple[Unknown, ...], Estimate]:
     """What it would be worth to know each input before choosing the option that costs least.
 
     Args:
         total: shape (worlds, options): cost of each option.
         inputs: name → shape (worlds,), the value of each uncertain input.
+        influences: of these inputs, for their share of the variance of the gap between the two cheapest.
         unit: of the cost.
         rng: the stream of the bootstraps.
 
     Returns:
-        The inputs worth most with their share of the variance of the gap between the two cheapest (by
-        mean), and the worth of knowing everything.
+        The inputs worth most, and the worth of knowing everything.
     """
     from sazon.stats.information import partials, perfect
-    from sazon.stats.sensitivity import first_order
 
     total = total[:MOST_WORLDS]
     if total.shape[1] < 2 or total.shape[0] < 100:
         return (), Estimate.none("there is no other candidate", unit=unit)
-    first, second = np.argsort(total.mean(axis=0), kind="stable")[:2]
-    gap = total[:, second] - total[:, first]
     moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
+    shares = {i.name: i.first for i in influences}
     worth = partials(-total, moving, rng=rng, unit=unit, most=MOST_UNKNOWNS)
     found = tuple(
-        Unknown(name=name, share=first_order(moving[name], gap, rng=rng), worth=_assumed(worth[name]))
+        Unknown(name=name, share=shares[name], worth=_assumed(worth[name]))
         for name in sorted(worth, key=lambda name: -(worth[name].value or 0.0))
     )
     return found, _assumed(perfect(-total, rng=rng, unit=unit))
+
+
+def influences_of(total: Floats, inputs: Mapping[str, Floats]) -> tuple[tuple[Influence, ...], Estimate]:
+    """Sobol' indices, of first and total order, of the gap between the two cheapest (by median).
+
+    Args:
+        total: shape (worlds, options): cost of each option.
+        inputs: name → shape (worlds,), the value of each uncertain input.
+
+    Returns:
+        Inputs in the order of their total index (of their first-order one where that is undefined), and the
+        fit of the polynomial they are read from.
+    """
+    from sazon.stats.chaos import influences
+
+    total = total[:MOST_WORLDS]
+    moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
+    if total.shape[1] < 2 or not moving:
+        return (), Estimate.none("there is no other candidate", unit="share")
+    first, second = np.argsort(np.median(total, axis=0), kind="stable")[:2]
+    found = influences(np.stack(list(moving.values()), axis=1), total[:, second] - total[:, first])
+    pairs = [
+        Influence(name=name, first=_assumed(pair.first), total=_assumed(pair.total))
+        for name, pair in zip(moving, found.indices, strict=True)
+    ]
+    ordered = sorted(pairs, key=lambda p: -(p.total.value or p.first.value or 0.0))
+    return tuple(ordered), found.fit
 
 
 def dominated_by(total: Floats, names: tuple[str, ...]) -> tuple[Dominated, ...]:

@@ -13,9 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sazon.evaluate.comparison import compare
+    from sazon.evaluate.comparison import claimed, compare
     from sazon.evaluate.grading import Grader
-    from sazon.evaluate.quality import draw
+    from sazon.evaluate.quality import draw, draw_claimed
     from sazon.evaluate.robustness import try_changes
     from sazon.evaluate.scores import read_scores, score, write_scores
     from sazon.evaluate.sheets import AnswerSheet, answer
@@ -24,8 +24,10 @@ __all__ = [
     "AnswerSheet",
     "Grader",
     "answer",
+    "claimed",
     "compare",
     "draw",
+    "draw_claimed",
     "read_scores",
     "score",
     "try_changes",
@@ -36,8 +38,10 @@ _WHERE = {
     "AnswerSheet": "sheets",
     "Grader": "grading",
     "answer": "sheets",
+    "claimed": "comparison",
     "compare": "comparison",
     "draw": "quality",
+    "draw_claimed": "quality",
     "read_scores": "scores",
     "try_changes": "robustness",
     "score": "scores",

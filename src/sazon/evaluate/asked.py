@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from sazon.core import digest
-from sazon.core.config import Config, refuse
+from sazon.core.config import Config
 from sazon.core.types import Dataset, Splits
+from sazon.data.config import Task
 from sazon.data.plain import plain
 
 if TYPE_CHECKING:
     from sazon.models.prompt import Prompt, Shot
 
 LABELS = "{labels}"
+NO_PLACE = (
+    "the instruction does not say where the labels go",
+    "Put the word labels between braces where they are to be listed.",
+)
+"""What is wrong with an instruction that lists no labels, and how to mend it."""
 
 
 class Consulted(Config):
     """How somebody else's model is asked: words, speed and the most it may cost."""
 
     instruction: str | None = None
-    """The system prompt instead of sazon's own; `{labels}` in it stands for the list of labels."""
+    """The system prompt instead of sazon's own. Where labels are asked for, `{labels}` in it stands for
+    their list; where free text is, this is what tells the model its task."""
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Most tokens of an answer, thoughts of the model included; by default 64 for a label and 512 for free
+    text. What is cut off there counts as no answer."""
     spend_cap: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Most money that one recording may cost, in the currency of the provider's price."""
     token_cap: int | None = Field(default=None, gt=0)
@@ -33,46 +43,42 @@ class Consulted(Config):
     timeout_s: float = Field(default=60.0, gt=0, le=600)
     """Seconds to wait for one answer."""
 
-    @model_validator(mode="after")
-    def _lists_the_labels(self) -> Self:
-        if self.instruction is not None and LABELS not in self.instruction:
-            raise refuse(
-                "the instruction does not say where the labels go",
-                "Put the word labels between braces where they are to be listed.",
-            )
-        return self
-
 
 class Asked(Consulted):
     """How to ask; only for candidates that are recorded or live."""
 
     shots: int = Field(default=0, ge=0, le=200)
-    """Labelled examples in the prompt, in equal parts of all labels, from the rows that train."""
+    """Examples with their answers in the prompt, from the rows that train; in equal parts of all labels."""
 
     @property
     def says_how(self) -> bool:
         """Whether the recipe itself words the prompt."""
-        return bool(self.model_fields_set & {"instruction", "shots"})
+        return bool(self.model_fields_set & {"instruction", "shots", "max_tokens"})
 
 
-def prompt_of(asked: Asked, splits: Splits, *, descriptions: Mapping[str, str], seed: int) -> Prompt:
+def prompt_of(
+    asked: Asked, splits: Splits, *, task: Task = "classify", descriptions: Mapping[str, str], seed: int
+) -> Prompt:
     """The prompt under which every row is asked.
 
     Args:
-        asked: instruction and number of examples.
+        asked: instruction, number of examples, and length of an answer.
         splits: labels come from the rows that train and validate, examples from those that train.
+        task: `generate` asks for free text: no labels are listed.
         descriptions: words for labels; labels that no row has are offered too.
         seed: of the choice of examples.
     """
-    from sazon.models.prompt import INSTRUCTION, Prompt
+    from sazon.models.prompt import INSTRUCTION, LABEL_TOKENS, TEXT_TOKENS, WRITE, Prompt
 
-    labels = tuple(sorted({*splits.fit.targets, *splits.validation.targets, *descriptions}))
+    writes = task == "generate"
+    labels = {*splits.fit.targets, *splits.validation.targets, *descriptions} if not writes else set()
     judged = (splits.validation, splits.trust, splits.calibration, splits.test)
     return Prompt(
-        labels=labels,
+        labels=tuple(sorted(labels)),
         descriptions={label: words for label, words in descriptions.items() if words},
-        template=asked.instruction or INSTRUCTION,
+        template=asked.instruction or (WRITE if writes else INSTRUCTION),
         shots=choose_shots(splits.fit, asked.shots, apart=[d for d in judged if d is not None], seed=seed),
+        max_tokens=asked.max_tokens or (TEXT_TOKENS if writes else LABEL_TOKENS),
     )
 
 
@@ -81,6 +87,7 @@ def choose_shots(
 ) -> tuple[Shot, ...]:
     """A random sample of the training rows, as many of each label as of any other, give or take one.
 
+    Of free text every answer is its own label, so that no answer is shown twice before all were once.
     Rows are ordered by a digest of seed, label and text and not by a stream of random numbers: adding
     a row then changes an example or two instead of all, and what was answered under the same prompt
     stays paid for. Left out are texts that also stand among the rows that judge, since they would

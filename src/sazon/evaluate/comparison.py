@@ -82,7 +82,7 @@ def compare(
         if c.kind == "measured"
     }
     reference = choose_reference(config, by_name)
-    estimates = {name: _claimed(c, level=config.level) for name, c in by_name.items() if name not in graded}
+    estimates = {name: claimed(c, level=config.level) for name, c in by_name.items() if name not in graded}
     estimates |= _measured(config, candidates, graded, test, clustering, rng)
     grader = Grader(config)
     for name, one in graded.items():
@@ -150,7 +150,7 @@ def choose_reference(config: EvaluateConfig, candidates: Mapping[str, Candidate]
     raise RecipeError("there is no candidate to compare", where="candidates", mend="Name at least one.")
 
 
-def _claimed(candidate: Candidate, *, level: float) -> dict[str, Estimate]:
+def claimed(candidate: Candidate, *, level: float) -> dict[str, Estimate]:
     """What an assumed or published candidate says of itself."""
     facts = {k: float(v) for k, v in candidate.facts.items() if isinstance(v, (int, float))}
     if "accuracy_p10" in facts and "accuracy_p90" in facts:

@@ -7,8 +7,8 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from sazon.core.config import Config, refuse
-from sazon.evaluate.asked import Consulted
-from sazon.evaluate.perturb import Perturbation
+from sazon.evaluate.asked import LABELS, NO_PLACE, Consulted
+from sazon.evaluate.perturb import Change
 
 JSON_SCHEMA = "json_schema"
 """Name of the scorer that the option of that name makes."""
@@ -34,6 +34,12 @@ class JudgeConfig(Consulted):
     people: str | None = None
     """What people said of some of the answers: a CSV with the columns `input`, `answer` and `right`,
     relative to the recipe. From 200 answers of a candidate on, chosen at random, they put its share right."""
+
+    @model_validator(mode="after")
+    def _lists_the_labels(self) -> Self:
+        if self.instruction is not None and LABELS not in self.instruction:
+            raise refuse(*NO_PLACE)
+        return self
 
 
 class LatencyConfig(Config):
@@ -79,11 +85,12 @@ class ClaimConfig(Config):
 class RobustnessConfig(Config):
     """How candidates that run here are tried on changed texts."""
 
-    changes: list[Perturbation] = Field(default_factory=list)
-    """`typos`, `no_accents`, `upper_case`, `lower_case`, `noise`; none by default, since every
-    candidate answers again for each."""
+    changes: list[Change] = Field(default_factory=list)
+    """`typos`, `no_accents`, `upper_case`, `lower_case`, `noise`, and `swapped_language`: the text in the
+    other language, from the column `data.translation`. None by default, since every candidate answers
+    again for each."""
     rows: int = Field(default=200, ge=20, le=100_000)
-    """Test rows that are changed, at most."""
+    """Test rows that are changed, at most; for `swapped_language`, of those that have a translation."""
 
 
 class EvaluateConfig(Config):

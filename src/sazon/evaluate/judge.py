@@ -22,7 +22,7 @@ from sazon.evaluate.config import JudgeConfig
 from sazon.evaluate.graded import Graded
 from sazon.evaluate.sheets import AnswerSheet
 from sazon.evaluate.tell import told
-from sazon.models.prompt import Prompt
+from sazon.models.prompt import LABEL_TOKENS, Prompt
 from sazon.models.recorded import Recording, read_recording
 from sazon.stats import clusters, prediction_powered
 from sazon.stats.clusters import Clustering
@@ -44,7 +44,12 @@ People = Mapping[tuple[str, str], float]
 
 def prompt_of(config: JudgeConfig) -> Prompt:
     """How the judge is asked about one answer."""
-    return Prompt(labels=(RIGHT, WRONG), descriptions=MEANING, template=config.instruction or QUESTION)
+    return Prompt(
+        labels=(RIGHT, WRONG),
+        descriptions=MEANING,
+        template=config.instruction or QUESTION,
+        max_tokens=config.max_tokens or LABEL_TOKENS,
+    )
 
 
 def _text(row: Example, answer: str) -> str:

@@ -1,4 +1,7 @@
-"""Changes of a text that leave its meaning alone: what people and their keyboards do."""
+"""Changes of a text that leave its meaning alone: what people and their keyboards do.
+
+Asking in another language is such a change too, but nobody here translates: the data gives the text.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import numpy as np
 
 Perturbation = Literal["typos", "no_accents", "upper_case", "lower_case", "noise"]
 PERTURBATIONS: tuple[Perturbation, ...] = get_args(Perturbation)
+Change = Literal[Perturbation, "swapped_language"]
+SWAPPED_LANGUAGE: Literal["swapped_language"] = "swapped_language"
 
 TYPO_SHARE = 1 / 12
 """Share of the letters that are mistyped."""

@@ -100,6 +100,28 @@ def codes(test: Dataset, sheets: Sequence[AnswerSheet], right: Sequence[Flags]) 
     return target, np.array(columns, dtype=np.int64).reshape(len(sheets), len(test)).T
 
 
+def draw_claimed(
+    candidates: Sequence[Candidate], *, draws: int, rngs: Mapping[str, np.random.Generator]
+) -> QualityDraws:
+    """Draw the accuracy of candidates of which only something is claimed, each independently.
+
+    Args:
+        candidates: assumed or published.
+        draws: how many worlds.
+        rngs: candidate → its own stream, so that one more candidate shifts nobody's draws.
+
+    Raises:
+        DataError: a candidate says nothing of its quality.
+    """
+    columns = [claimed_draws(c, draws=draws, rng=rngs[c.name]) for c in candidates]
+    return QualityDraws(
+        values=np.stack(columns, axis=1)[:, :, None],
+        candidates=tuple(c.name for c in candidates),
+        metrics=("accuracy",),
+        kinds={c.name: c.kind for c in candidates},
+    )
+
+
 def claimed_draws(candidate: Candidate, *, draws: int, rng: np.random.Generator) -> Floats:
     """Accuracy draws of an assumed (P10–P90) or published (k of n) candidate.
 

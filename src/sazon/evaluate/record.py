@@ -1,4 +1,4 @@
-"""Ask a provider once and keep its answers: labels and figures by digest, never the texts.
+"""Ask a provider once and keep its answers and their figures by digest, never the texts asked.
 
     proposal = propose(dataset, prompt=…, model=…, url=…, spend_cap=0.50, price=…)
     print(proposal.words("es"))                      the person reads and agrees
@@ -29,10 +29,13 @@ from sazon.models.prompt import Prompt
 from sazon.models.recorded import RECORDING_VERSION, recording_key
 from sazon.models.remote import Patient, RemotePredictor, Reply, Sleep
 from sazon.policy.destination import Destination
-from sazon.policy.egress import Egress, Response
-from sazon.policy.gate import Gate, Request
-from sazon.policy.grant import Message, Proposal, RunGrant
+from sazon.policy.egress import Egress
+from sazon.policy.gate import Gate
+from sazon.policy.grant import Proposal, RunGrant
 from sazon.policy.grant import propose as propose_grant
+from sazon.policy.message import Message
+from sazon.policy.response import Response
+from sazon.policy.ruling import PUBLIC, Request
 from sazon.policy.spending import Limits, Price
 
 STAGE = "evaluate.record"
@@ -49,7 +52,7 @@ class Recording:
     """Texts that had been answered before and were not asked again."""
     asked: int
     failed: int
-    """Texts asked now that got no label."""
+    """Texts asked now that got no answer."""
     spent: Estimate
     """Money of this run; undefined where the price is not known."""
     stopped: str = ""
@@ -71,6 +74,7 @@ def propose(
     price: Price | None = None,
     token_cap: int | None = None,
     key: str | None = None,
+    provider: str = "",
 ) -> Proposal:
     """What recording `dataset` would send, for a person to read and confirm.
 
@@ -83,6 +87,7 @@ def propose(
         price: per token; may be left out for an endpoint on this machine, which charges nothing.
         token_cap: most tokens in all; needed where the price is not known.
         key: name of the environment variable that holds the key.
+        provider: its name in the recipe.
 
     Raises:
         PolicyRefused: data not public, address not allowed, or nothing would cap the cost.
@@ -96,10 +101,11 @@ def propose(
             mend="Give its price per million tokens, or a cap in tokens.",
         )
     return propose_grant(
-        purpose="evaluate.external",
+        purposes=("evaluate", "infer.external"),
+        provider=provider,
         data_name=dataset.name,
         data_digest=dataset.digest,
-        data_public=dataset.public,
+        people=None if dataset.public else 0,
         texts=dataset.inputs,
         url=url,
         model=model,
@@ -223,7 +229,7 @@ class _Asking:
                         if empty(file):
                             append(path, file, self.header)
                         append(path, file, self._line(missing[position], reply))
-                        asked, failed = asked + 1, failed + (reply.label is None)
+                        asked, failed = asked + 1, failed + (reply.answer is None)
                         self._tell(len(texts) - len(missing) + asked, len(texts))
                 except SazonError as error:
                     if asked == 0:
@@ -242,10 +248,12 @@ class _Asking:
     async def _send(self, message: Message) -> Response:
         granted = self.grant.proposal
         request = Request(
-            purpose=granted.purpose,
+            purposes=granted.purposes,
+            provider=granted.provider,
             url=f"{granted.to}/chat/completions",
             data_digest=self.dataset.digest,
             message=message,
+            disclosures=PUBLIC,
         )
         return await self.egress.send(self.gate.seal(request))
 
@@ -253,7 +261,7 @@ class _Asking:
         return {
             "key": self.key(text),
             "model": self.model,
-            "answer": reply.label,
+            "answer": reply.answer,
             "tokens_in": reply.tokens_in,
             "tokens_out": reply.tokens_out,
             "seconds": round(reply.seconds, 6),

@@ -18,7 +18,7 @@ from sazon.evaluate.asked import Asked
 from sazon.evaluate.tell import told
 
 if TYPE_CHECKING:
-    from sazon.models.recorded import RecordedAnswer, Recording
+    from sazon.models.recorded import Recording
 
 Facts = Mapping[str, str | float | int | bool | None]
 
@@ -190,21 +190,20 @@ def counted(recording: Recording, inputs: Sequence[str]) -> dict[str, int | floa
         recording: the answers.
         inputs: distinct texts; those without a line are not counted.
     """
+    from sazon.models.remote import CUT_OFF, UNUSABLE
+
     lines = [recording.answers[key] for key in map(recording.key, inputs) if key in recording.answers]
+    billed = [line for line in lines if line.error is None or line.error in UNUSABLE]
     attempts = sum(line.attempts for line in lines)
     return {
         "asked": len(lines),
         "failed": sum(line.error is not None for line in lines),
-        "unreadable": sum(line.error == "unreadable" for line in lines),
+        "unreadable": sum(line.error in UNUSABLE for line in lines),
         "retries": None if math.isnan(attempts) else int(attempts) - len(lines),
-        "tokens_in": _mean([line.tokens_in for line in _answered(lines)]),
-        "tokens_out": _mean([line.tokens_out for line in _answered(lines)]),
+        "tokens_in": _mean([line.tokens_in for line in billed]),
+        "tokens_out": _mean([line.tokens_out for line in billed]),
+        "cut_off": sum(line.error == CUT_OFF for line in lines),
     }
-
-
-def _answered(lines: Sequence[RecordedAnswer]) -> list[RecordedAnswer]:
-    """Lines that came from the model: what it said may be unreadable and is billed all the same."""
-    return [line for line in lines if line.error in (None, "unreadable")]
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -219,10 +218,11 @@ def _notes(
     missing = len(test) - recording.joined(test.inputs)
     if missing:
         notes.append(told("notes.not_recorded", missing=missing, rows=len(test)))
-    strange = sorted(set(test.labels) - set(recording.labels))
+    strange = sorted(set(test.labels) - set(recording.labels)) if recording.labels else []
     if strange:
         notes.append(told("notes.not_offered", labels=len(strange), names=", ".join(strange)))
     if counts["failed"]:
-        failed = {name: counts[name] for name in ("asked", "failed", "unreadable")}
-        notes.append(told("notes.failed", **failed))
+        shown = ("asked", "failed", "unreadable", *(() if recording.labels else ("cut_off",)))
+        key = "notes.failed" if recording.labels else "notes.failed_text"
+        notes.append(told(key, **{name: counts[name] for name in shown}))
     return tuple(notes)

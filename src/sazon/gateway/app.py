@@ -1,4 +1,4 @@
-"""The gateway's HTTP interface: the OpenAI chat shape, the task's own, and nothing that leaves.
+"""The gateway's HTTP interface: the OpenAI chat shape, the task's own, and one guarded way out.
 
 POST /v1/chat/completions    the last user message is the input, the answer is the label
 GET  /v1/models              the task, as a model
@@ -14,35 +14,41 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from sazon.core.errors import SazonError
 from sazon.core.words import Language
 from sazon.gateway import inbound, served
 from sazon.gateway.config import LOOPBACK, GatewayConfig
 from sazon.gateway.inbound import Refusal
 from sazon.gateway.served import Reading, Served
-from sazon.policy.gate import Request as ExitRequest
-from sazon.policy.gate import rule
-from sazon.policy.grant import Message
+from sazon.policy.message import Message
+from sazon.policy.ruling import Request as ExitRequest
+from sazon.policy.ruling import rule
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from sazon.policy.passage import Passage
+
 log = logging.getLogger("sazon.gateway")
 
 
-def create_app(task: Served, config: GatewayConfig | None = None) -> Starlette:
+def create_app(
+    task: Served, config: GatewayConfig | None = None, *, passage: Passage | None = None
+) -> Starlette:
     """The gateway as an ASGI application.
 
     Args:
         task: what is served; runs on this machine alone.
         config: limits; the address it listens on is the server's business.
+        passage: the way out to the recipe's providers; without it nothing leaves.
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    answering = _Answering(task, config or GatewayConfig())
+    answering = _Answering(task, config or GatewayConfig(), passage)
     routes = [
         Route("/v1/chat/completions", _guarded(answering.chat), methods=["POST"]),
         Route("/v1/models", _guarded(answering.models), methods=["GET"]),
@@ -56,31 +62,52 @@ def create_app(task: Served, config: GatewayConfig | None = None) -> Starlette:
 class _Answering:
     """The endpoints of one served task."""
 
-    def __init__(self, task: Served, config: GatewayConfig) -> None:
+    def __init__(self, task: Served, config: GatewayConfig, passage: Passage | None) -> None:
         import anyio
 
         self._served = task
+        self._passage = passage
         self._config = config
         self._since = int(time.time())
         # Predictors need not be safe to call from several threads: one call at a time.
         self._one_at_a_time = anyio.CapacityLimiter(1)
 
     async def chat(self, request: Request) -> Response:
-        from starlette.responses import JSONResponse, StreamingResponse
-
-        asked = inbound.chat(inbound.parse(await self._body(request)))
+        content = inbound.parse(await self._body(request))
+        if self._passage is not None and content.get("model") in self._passage.providers:
+            return await self._elsewhere(self._passage, request, content)
+        asked = inbound.chat(content)
         if asked.model not in self._served.names:
             raise self._refused(asked, inbound.language(request.headers.get("accept-language", "")))
+        return await self._here(asked)
+
+    async def _here(self, asked: inbound.Chat, **told: str) -> Response:
+        """The answer of the served candidate; `told` says why it was not somebody else's."""
+        from starlette.responses import JSONResponse, StreamingResponse
+
         [reading] = await self._answer([asked.text])
         head = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
             "model": self._served.name,
         }
+        headers = {f"X-Sazon-{name.replace('_', '-').title()}": value for name, value in told.items()}
         if not asked.stream:
-            return JSONResponse(served.completion(self._served, reading, head))
+            return JSONResponse(served.completion(self._served, reading, head), headers=headers)
         blocks = served.events(self._served, reading, head, with_usage=asked.with_usage)
-        return StreamingResponse(iter(blocks), media_type="text/event-stream")
+        return StreamingResponse(iter(blocks), media_type="text/event-stream", headers=headers)
+
+    async def _elsewhere(self, passage: Passage, request: Request, content: dict[str, Any]) -> Response:
+        """A provider's answer; the local one where the request may not leave or nobody answers there."""
+        from sazon.gateway import outbound
+
+        asked = outbound.asked(request.headers, content, default=passage.live_class)
+        try:
+            return await outbound.answer(passage, asked, stream=content.get("stream") is True)
+        except SazonError as error:
+            why = outbound.reason(error)
+            log.info("answered here instead of at a provider: %s", why)
+            return await self._here(inbound.lenient(content), answered_by="here", ruling=why)
 
     async def models(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -108,7 +135,8 @@ class _Answering:
 
         candidate = self._served.candidate
         about = {"status": "ok", "task": self._served.name, "candidate": candidate.name}
-        return JSONResponse(about | {"digest": candidate.digest, "leaves": "nothing"})
+        leaves = ", ".join(self._passage.providers) if self._passage else "nothing"
+        return JSONResponse(about | {"digest": candidate.digest, "leaves": leaves})
 
     # ------------------------------------------------------------------ behind them
 
@@ -146,8 +174,10 @@ class _Answering:
     def _refused(self, asked: inbound.Chat, language: Language) -> Refusal:
         """Another model would be somebody else's: the gate rules, and it holds no grant."""
         message = Message(model=asked.model, instruction="", text=asked.text)
-        leaving = ExitRequest(purpose="infer.external", url="", data_digest="", message=message)
-        ruling = rule(leaving, (), time.time())
+        leaving = ExitRequest(
+            purposes=("infer.external",), provider=asked.model, url="", data_digest="", message=message
+        )
+        ruling = rule(leaving, (), now=time.time())
         values = {"name": self._served.name, "ruling": ruling.words(language)}
         return Refusal("other_model", 403, "model", values)
 

@@ -21,6 +21,11 @@ class GatewayConfig(Config):
     max_inputs: int = Field(default=256, ge=1, le=10_000)
     """Most inputs in one request to `/v1/tasks/{name}`."""
 
+    external_tokens: int = Field(default=1_000_000, ge=1)
+    """Most tokens that requests to one provider may use while the gateway runs."""
+    external_max_tokens: int = Field(default=1024, ge=1, le=100_000)
+    """Most tokens one answer of a provider may have."""
+
     @field_validator("host")
     @classmethod
     def _only_this_machine(cls, value: str) -> str:

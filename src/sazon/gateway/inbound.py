@@ -97,6 +97,26 @@ def chat(content: Mapping[str, Any]) -> Chat:
     )
 
 
+def lenient(content: Mapping[str, Any]) -> Chat:
+    """The last user message of a request that was meant for another model; what a label cannot use is left.
+
+    Raises:
+        Refusal: it holds no text of a user.
+    """
+    messages = content.get("messages")
+    plain = [
+        {"role": m["role"], "content": m.get("content") or ""}
+        for m in (messages if isinstance(messages, list) else [])
+        if isinstance(m, dict) and m.get("role") == "user"
+    ]
+    return Chat(
+        model=str(content.get("model")),
+        text=_last_user_text(plain),
+        stream=content.get("stream") is True,
+        with_usage=False,
+    )
+
+
 def inputs(content: Mapping[str, Any], *, limit: int) -> tuple[list[str], bool]:
     """Read a task request: the texts, and whether one was given alone."""
     for name in content:

@@ -22,11 +22,14 @@ from sazon.gateway.served import Served
 if TYPE_CHECKING:
     import uvicorn
 
+    from sazon.policy.passage import Passage
+
 
 def serve(
     task: Served,
     config: GatewayConfig | None = None,
     *,
+    passage: Passage | None = None,
     language: Language = "en",
     say_so: Callable[[str], None] = print,
 ) -> None:
@@ -35,6 +38,7 @@ def serve(
     Args:
         task: what is served.
         config: where to listen, and the limits.
+        passage: the way out to the recipe's providers; without it nothing leaves.
         language: of the lines told to the operator.
         say_so: takes those lines.
 
@@ -43,7 +47,7 @@ def serve(
     """
     config = config or GatewayConfig()
     with contextlib.closing(listen(config)) as listening:
-        server = new_server(task, config)
+        server = new_server(task, config, passage=passage)
         url = address(listening)
         about = {"name": task.name, "url": url, "candidate": task.candidate.name}
         say_so(say(WORDS, language, "serve.listening", **about))
@@ -85,12 +89,12 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def new_server(task: Served, config: GatewayConfig) -> uvicorn.Server:
+def new_server(task: Served, config: GatewayConfig, *, passage: Passage | None = None) -> uvicorn.Server:
     """The HTTP server, not yet running."""
     try:
         import uvicorn
 
-        app = create_app(task, config)
+        app = create_app(task, config, passage=passage)
     except ModuleNotFoundError as error:
         raise registry.lacking(error.name or str(error), purpose="the gateway") from error
     return uvicorn.Server(

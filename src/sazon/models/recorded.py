@@ -4,9 +4,9 @@ A recording is JSON lines: a header, then one answer a line. An answer is found 
 of (input, prompt, model), never by its row number, so that it cannot be joined to other data.
 
     {"sazon_recording": 1, "model": …, "prompt_digest": …, "labels": […], "made_at": …, "provider": …,
-     "data_public": …}
-    {"key": …, "model": …, "answer": label or null, "tokens_in": …, "tokens_out": …, "seconds": …,
-     "money": …, "attempts": …, "at": …, "error": text or null}
+     "data_public": …}    (no labels: the answers are free text)
+    {"key": …, "model": …, "answer": label or text or null, "tokens_in": …, "tokens_out": …,
+     "seconds": …, "money": …, "attempts": …, "at": …, "error": text or null}
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read_recording(path: Path) -> Recording:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("cannot read this recording", where=str(path), mend=mend) from error
-    lines = text.splitlines()
+    lines = text.split("\n")  # not splitlines: a raw U+2028 inside an answer ends no line
     if len(lines) > 1 and not text.endswith("\n") and not _is_json(lines[-1]):
         del lines[-1]  # Recording was interrupted in the middle of this answer: it is missing, and counted.
     header = _line(lines[0] if lines else "", f"{path}:1")

@@ -21,8 +21,8 @@ from sazon.core.errors import PluginError, ProviderError, SazonError
 from sazon.core.seams import Capabilities
 from sazon.core.types import Answers
 from sazon.models.prompt import Prompt
-from sazon.policy.egress import Response
-from sazon.policy.grant import Message
+from sazon.policy.message import Message
+from sazon.policy.response import Response
 
 Send = Callable[[Message], Awaitable[Response]]
 """Takes one message out by the only way, and brings the answer."""
@@ -37,6 +37,10 @@ HOPELESS = {
 """Statuses that every further request would meet too."""
 _WORTH_RETRYING = (408, 409, 425, 429)
 _FENCED = re.compile(r"```[a-zA-Z]*\s*(.*?)\s*```", re.DOTALL)
+_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
+CUT_OFF = "cut_off"
+UNUSABLE = ("unreadable", "empty", CUT_OFF)
+"""What the model said is no answer: it was billed, and would be the same if asked again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,21 +60,23 @@ class Patient:
 class Reply:
     """What came of one text."""
 
-    label: str | None
+    answer: str | None
+    """A label of the prompt, or free text where it has none."""
     seconds: float
     """Of the last attempt, waits left out."""
     tokens_in: int | None = None
     tokens_out: int | None = None
     money: float | None = None
     error: str | None = None
-    """`unreadable`, `malformed`, `http_429`, `no_answer`, …; None where there is a label."""
+    """`unreadable`, `empty`, `cut_off`, `malformed`, `http_429`, `no_answer`, …; None where there is an
+    answer."""
     attempts: int = 1
     """Requests it took, this one included."""
 
 
 def passing(error: str | None) -> bool:
     """Whether a counted failure may be gone next time; False where there is none."""
-    return error is not None and error not in ("unreadable", "http_400", "http_413", "http_422")
+    return error is not None and error not in (*UNUSABLE, "http_400", "http_413", "http_422")
 
 
 class RemotePredictor:
@@ -121,7 +127,7 @@ class RemotePredictor:
         nan = float("nan")
         known = [(r.tokens_in, r.tokens_out) for r in replies]
         return Answers(
-            labels=tuple(r.label or "" for r in replies),
+            labels=tuple(r.answer or "" for r in replies),
             confidence=np.full(len(replies), nan),
             classes=self.classes,
             errors=tuple(r.error for r in replies),
@@ -165,7 +171,7 @@ class RemotePredictor:
                     except SazonError as error:
                         stop = stop or error
                         continue
-                    in_a_row = in_a_row + 1 if passing(reply.error) else 0
+                    in_a_row = in_a_row + 1 if _in_vain(reply.error) else 0
                     if in_a_row >= self._patient.failures_in_a_row:
                         stop = stop or _given_up(in_a_row, reply)
                     yield position, reply
@@ -177,7 +183,7 @@ class RemotePredictor:
 
     async def _ask_one(self, text: str) -> Reply:
         message = self.prompt.message(text, model=self.model)
-        unanswered = Reply(label=None, seconds=0.0, error="no_answer")
+        unanswered = Reply(answer=None, seconds=0.0, error="no_answer")
         reply = unanswered
         for attempt in range(self._patient.attempts):
             retry_after_s = None
@@ -204,15 +210,26 @@ class RemotePredictor:
         return float(longest * (0.5 + 0.5 * self._rng.random()))
 
 
+def _in_vain(error: str | None) -> bool:
+    """Whether a failure of this kind says that going on now is a waste."""
+    return passing(error) or error == CUT_OFF
+
+
 def _given_up(count: int, last: Reply) -> ProviderError:
-    return ProviderError(
-        f"{count} texts in a row got no answer (the last: {last.error})",
-        mend="Wait a while and run the same command again; answers recorded so far are kept.",
-    )
+    if last.error == CUT_OFF:
+        what, mend = "an answer that was cut off", "Raise max_tokens, or ask for shorter answers."
+    else:
+        what = f"no answer (the last: {last.error})"
+        mend = "Wait a while and run the same command again; answers recorded so far are kept."
+    return ProviderError(f"{count} texts in a row got {what}", mend=mend)
 
 
 def read_reply(response: Response, labels: Sequence[str]) -> Reply:
-    """A label, or the counted reason why there is none.
+    """An answer, or the counted reason why there is none.
+
+    Args:
+        response: what came back.
+        labels: what was to choose from; none: the text is the answer.
 
     Raises:
         ProviderError: a status that every further request would meet too.
@@ -223,31 +240,65 @@ def read_reply(response: Response, labels: Sequence[str]) -> Reply:
             mend="Check the address, the model's name and the variable that holds the key.",
         )
     if response.status != 200:
-        return Reply(label=None, seconds=response.seconds, error=f"http_{response.status}")
+        return Reply(answer=None, seconds=response.seconds, error=f"http_{response.status}")
     usage = response.usage
-    said = _content(response.body)
-    label = parse_label(said, labels) if said is not None else None
+    choice = _choice(response.body)
     # What is not in the chat shape comes from something in between, not from the model: a captive
     # portal's page says nothing about the model, and may be gone next time.
-    trouble = "malformed" if said is None else "unreadable"
+    answer, trouble = None, "malformed"
+    if choice is not None:
+        answer, trouble = _label(choice, labels) if labels else _text(choice)
     return Reply(
-        label=label,
+        answer=answer,
         seconds=response.seconds,
         tokens_in=usage.tokens_in if usage else None,
         tokens_out=usage.tokens_out if usage else None,
         money=usage.money if usage else None,
-        error=None if label is not None else trouble,
+        error=None if answer is not None else trouble,
     )
 
 
-def _content(body: bytes) -> str | None:
-    """What the model said, maybe nothing; None where the answer is not in the OpenAI chat shape."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Choice:
+    """What the model said, maybe nothing."""
+
+    said: str
+    whole: bool
+    """False where the provider stopped it: at the most tokens allowed, or by a filter."""
+
+
+def _choice(body: bytes) -> _Choice | None:
+    """None where the answer is not in the OpenAI chat shape."""
     try:
-        message: Any = json.loads(body)["choices"][0]["message"]
-        said: Any = message.get("content")
+        choice: Any = json.loads(body)["choices"][0]
+        said: Any = choice["message"].get("content")
+        stopped = choice.get("finish_reason") in ("length", "content_filter")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return said if isinstance(said, str) else ""
+    return _Choice(said=said if isinstance(said, str) else "", whole=not stopped)
+
+
+def _without_thoughts(said: str) -> str:
+    """Only what is said after thinking: some models begin their thoughts unmarked, or never end them."""
+    said = _THOUGHTS.sub("", said)
+    return said.rpartition("</think>")[2].partition("<think>")[0].strip()
+
+
+def _label(choice: _Choice, labels: Sequence[str]) -> tuple[str | None, str]:
+    """The label named, or None and why; one that was named before the end was cut off counts."""
+    return parse_label(choice.said, labels), "unreadable" if choice.whole else CUT_OFF
+
+
+def _text(choice: _Choice) -> tuple[str | None, str]:
+    """Free text as it was said, or None and why: half an answer is not judged as if it were whole."""
+    said = _without_thoughts(choice.said)
+    if not choice.whole:
+        return None, CUT_OFF
+    try:
+        said.encode("utf-8")
+    except UnicodeEncodeError:  # half a character
+        return None, "unreadable"
+    return said or None, "empty"
 
 
 def parse_label(said: str, labels: Sequence[str]) -> str | None:
@@ -257,7 +308,7 @@ def parse_label(said: str, labels: Sequence[str]) -> str | None:
     underscores; JSON, fenced or not, that names it as its `label` or holds it as its only such value;
     words that mention exactly one label.
     """
-    said = re.sub(r"<think>.*?</think>", "", said, flags=re.DOTALL).strip()
+    said = _without_thoughts(said)
     if said in labels:
         return said
     folded = _by_folded_name(labels)

@@ -35,6 +35,7 @@ def evaluate_all(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Eva
         "error_costs": digest.of_json(dict(config.economics.error_costs)),
         "test": splits.test.digest,
         "columns": digest.of_json([dict(e.columns) for e in splits.test.examples]),
+        "translations": digest.of_text(*(e.translation or "" for e in splits.test.examples)),
         "currencies": digest.of_json(_currencies(kitchen, candidates)),
         "unlabelled": kitchen.unlabelled.digest if kitchen.unlabelled else "",
         "fit": splits.fit.digest,
@@ -114,4 +115,5 @@ def _shake(kitchen: Kitchen, candidates: Sequence[Candidate]) -> tuple[Robustnes
         level=config.level,
         rng=kitchen.run.rng("evaluate.robustness"),
         grader=evaluate.Grader(config),
+        learnt=_learnt_from(kitchen),
     )

@@ -151,7 +151,7 @@ def with_recording(wanted: Recipe, recording: Path, *, url: str, model: str, pri
 def _test_split(wanted: Recipe, *, offline: bool) -> tuple[Dataset, tuple[str, ...]]:
     """The test split exactly as the run will make it, and all labels."""
     config = wanted.config
-    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache_folder())
+    loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache_folder())
     splits = data.split(loaded, cascade=wanted.has_cascade, rng=rng.stream(config.seed, "data.split"))
     labels = tuple(sorted({*splits.fit.targets, *splits.validation.targets}))
     return splits.test, labels

@@ -15,6 +15,7 @@ from sazon.core.types import Decision, Finding, Phrase
 from sazon.pipeline.foresight import foresight
 from sazon.pipeline.kitchen import look
 from sazon.pipeline.live import unasked
+from sazon.pipeline.on_assumptions import check_assumed
 from sazon.pipeline.options import check_hosts, check_risks, prices_of
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
@@ -50,6 +51,10 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
     check_hosts(wanted)
     check_risks(wanted)
     prices_of(wanted, on=datetime.datetime.now(tz=datetime.UTC).date())
+    if wanted.config.data is None:
+        check_assumed(wanted)
+        only = Phrase(package="sazon.pipeline", key="on_assumptions.only", values={})
+        return [Finding(level="note", says=only, where="data")]
     loaded, bases, findings = look(wanted, offline=offline)
     rows = len(loaded.train) + sum(len(d) for d in (loaded.validation, loaded.test) if d is not None)
     order = " → ".join(p.name for p in wanted.plans)
@@ -93,6 +98,9 @@ def init(path: Path, *, out: Path, force: bool = False) -> str:
 def serve(directory: Path, *, candidate: str | None = None, port: int | None = None) -> None:
     """Serve the decision's local candidate, or the one named, until stopped.
 
+    Where the recipe opens `infer.external` and keys were made, its providers answer too, each request
+    ruled on by itself; whatever may not leave is answered here.
+
     Raises:
         EnvironmentLacks: no finished run here.
         RecipeError: no such candidate.
@@ -100,6 +108,7 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
     """
     from sazon.gateway.served import Served
     from sazon.gateway.server import serve as answer_requests
+    from sazon.pipeline.openings import passage_of
 
     read_resolved(directory)
     wanted = recipe_of(directory, [] if port is None else [f"gateway.port={port}"])
@@ -119,7 +128,10 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
             mend="Serve a local candidate: sazon serve RUN --candidate NAME.",
         )
     served = Served(name=wanted.name, candidate=made, predictor=models.load(made))
-    answer_requests(served, wanted.config.gateway, language=wanted.config.report.language)
+    with passage_of(wanted) as passage:
+        answer_requests(
+            served, wanted.config.gateway, passage=passage, language=wanted.config.report.language
+        )
 
 
 def _chosen(directory: Path) -> str:

@@ -75,18 +75,22 @@ def looks(kitchen: Kitchen) -> int:
 
 def policy_facts(kitchen: Kitchen, candidates: tuple[Candidate, ...]) -> dict[str, str]:
     """What was allowed and what left, for the policy chapter; single words are keys of its words."""
-    basis = kitchen.recipe.config.policy.local_basis
-    providers = sorted({p for c in candidates for p in c.providers})
+    policy, may = kitchen.recipe.config.policy, kitchen.allowed
+    providers = {p for c in candidates for p in c.providers}
+    granted = may.providers(kitchen.splits.test, providers)
     judge = kitchen.recipe.config.evaluate.judge
-    return {
-        "basis": ", ".join(f"{k}: {v}" for k, v in basis.items()) or "operator",
-        "exits": "denied",
+    given = [record for record in may.consents.records.values() if record.ended is None]
+    told = {
+        "basis": ", ".join(f"{k}: {v}" for k, v in policy.local_basis.items()) or "operator",
+        "opened": ", ".join(policy.opt_in) or "none",
+        "exits": "" if granted else "denied",
+        "exits_granted": ", ".join(sorted(granted)),
+        "exits_denied": ", ".join(sorted(providers - granted)),
+        "consents_given": str(len(given)) if may.root is not None else "",
+        "consents_ended": str(len(may.consents.records) - len(given)) if may.root is not None else "",
+        "detectors": ", ".join(policy.detectors) if policy.opt_in else "",
         "left": "none",
-    } | {
-        key: told
-        for key, told in (
-            ("exits_denied", ", ".join(providers)),
-            ("judged_by", judge.provider if judge is not None else ""),
-        )
-        if told
+        "judged_by": judge.provider if judge is not None else "",
+        "policy_digest": may.digest[:16],
     }
+    return {key: text for key, text in told.items() if text}

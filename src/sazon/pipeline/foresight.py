@@ -37,7 +37,7 @@ def foresight(wanted: Recipe, loaded: Loaded, bases: Mapping[str, Base]) -> list
 
 def _load(wanted: Recipe, loaded: Loaded) -> Load:
     """Figures of the rows that remain to learn from once the splits are cut."""
-    config = wanted.config.data
+    config = wanted.data
     share = config.shares.test if loaded.test is None else 0.0
     if wanted.has_cascade:
         share += config.shares.trust + config.shares.calibration
@@ -96,7 +96,7 @@ def _told(plan: Plan, seen: Forecast, wanted: Recipe, machine: Machine) -> list[
 def _situation(wanted: Recipe, loaded: Loaded, load: Load) -> Situation:
     counts = Counter(loaded.train.targets)
     return Situation(
-        task=wanted.config.data.task,
+        task=wanted.data.task,
         techniques=frozenset(p.technique for p in wanted.plans),
         median_per_class=float(np.median(list(counts.values()))) * load.rows / max(1, len(loaded.train)),
         bases=len(wanted.config.models),

@@ -57,6 +57,7 @@ def asking_judge(kitchen: Kitchen, sheets: Mapping[str, evaluate.AnswerSheet]) -
         rows=to_judge(sheets.values(), kitchen.splits.test),
         path=recording_file(to, prompt),
         price=price_for(to, where=config.provider),
+        wanted=prompt.labels,
     )
 
 

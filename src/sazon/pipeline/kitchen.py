@@ -18,6 +18,7 @@ from sazon.core.types import Candidate, Dataset, Finding, Splits
 from sazon.core.words import sentences
 from sazon.data import Loaded
 from sazon.data.plain import plain
+from sazon.pipeline.opting_in import Allowed, allowed
 from sazon.pipeline.options import check_hosts, check_risks, prices_of, with_tokens
 from sazon.pipeline.surroundings import cache_folder, machine, versions
 from sazon.recipe import Recipe
@@ -38,11 +39,13 @@ class Kitchen:
     """What each provider charges, as of the day the run began."""
     recordings: Mapping[str, Path] = field(default_factory=dict)
     """Where the answers of live candidates lie."""
+    allowed: Allowed = field(default_factory=Allowed)
+    """Whose rows may be used for what."""
 
     @property
     def economics_config(self) -> economics.EconomicsConfig:
         """The recipe's economics, tokens per request filled in from the data."""
-        return with_tokens(self.recipe.config.economics, self.splits.test)
+        return with_tokens(self.recipe.config.economics, self.splits.test, task=self.recipe.data.task)
 
     @property
     def held_out(self) -> frozenset[str]:
@@ -73,7 +76,7 @@ def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], lis
         EnvironmentLacks: a base model is not there.
     """
     config, cache = wanted.config, cache_folder()
-    loaded = data.load(config.data, root=wanted.root, offline=offline, cache=cache)
+    loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache)
     bases = {
         name: models.resolve_base(name, m.source, root=wanted.root, offline=offline, cache=cache)
         for name, m in config.models.items()
@@ -88,50 +91,58 @@ def look(wanted: Recipe, *, offline: bool) -> tuple[Loaded, dict[str, Base], lis
 
 
 def prepare(wanted: Recipe, opened: Run, *, offline: bool) -> tuple[Kitchen, list[Finding]]:
-    """Look, split the data once, and write down everything that was resolved."""
-    config, cache = wanted.config, cache_folder()
+    """Look, split the data once, leave out who did not opt in, and write down everything resolved."""
     check_hosts(wanted)
     check_risks(wanted)
     loaded, bases, findings = look(wanted, offline=offline)
-    splits = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
-    prices_on = _prices_on(opened)
-    prices = prices_of(wanted, on=prices_on)
-    opened.write("recipe.yaml", wanted.text)
-    opened.write(
-        "resolved.json",
-        json.dumps(
-            {
-                "seed": config.seed,
-                "root": os.path.relpath(wanted.root, opened.directory),
-                "overrides": wanted.overrides,
-                "prices_on": prices_on.isoformat(),
-                "recipe": wanted.resolved,
-                "recipe_digest": wanted.digest,
-                "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
-                "splits": splits.digests,
-                "how_split": sentences(splits.how, "en"),
-                "versions": versions(),
-                "machine": machine(),
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n",
+    whole = data.split(loaded, cascade=wanted.has_cascade, rng=opened.rng("data.split"))
+    may = allowed(wanted)
+    splits, unlabelled, left_out = may.splits(whole, loaded.unlabelled)
+    findings += left_out
+    day = prices_on(opened)
+    prices = prices_of(wanted, on=day)
+    write_down(
+        wanted,
+        opened,
+        prices_on=day,
+        found={
+            "bases": {n: {"revision": b.revision, "source": b.source} for n, b in bases.items()},
+            "splits": splits.digests,
+            "how_split": sentences(splits.how, "en"),
+        },
     )
     kitchen = Kitchen(
         recipe=wanted,
         run=opened,
         splits=splits,
-        unlabelled=loaded.unlabelled,
+        unlabelled=unlabelled,
+        allowed=may,
         bases=bases,
-        cache=cache,
+        cache=cache_folder(),
         prices=prices,
     )
     opened.stage("data", inputs=splits.digests, work=lambda folder: _write_data(kitchen, findings, folder))
     return kitchen, findings
 
 
-def _prices_on(opened: Run) -> datetime.date:
+def write_down(wanted: Recipe, opened: Run, *, prices_on: datetime.date, found: Mapping[str, object]) -> None:
+    """Write the recipe and everything that was resolved, with what was found of data and bases."""
+    resolved = {
+        "seed": wanted.config.seed,
+        "root": os.path.relpath(wanted.root, opened.directory),
+        "overrides": wanted.overrides,
+        "prices_on": prices_on.isoformat(),
+        "recipe": wanted.resolved,
+        "recipe_digest": wanted.digest,
+        **found,
+        "versions": versions(),
+        "machine": machine(),
+    }
+    opened.write("recipe.yaml", wanted.text)
+    opened.write("resolved.json", json.dumps(resolved, indent=1, ensure_ascii=False) + "\n")
+
+
+def prices_on(opened: Run) -> datetime.date:
     """The day a run began: resuming it later must not change its prices."""
     if (opened.directory / "resolved.json").is_file():
         return datetime.date.fromisoformat(read_resolved(opened.directory)["prices_on"])

@@ -32,9 +32,10 @@ from sazon.pipeline.kitchen import Kitchen
 from sazon.pipeline.options import CHARACTERS_PER_TOKEN, listed_price
 from sazon.pipeline.surroundings import cache_folder
 from sazon.policy.destination import Destination
-from sazon.policy.egress import Egress, Patience
+from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
 from sazon.policy.grant import Proposal
+from sazon.policy.response import Patience
 from sazon.policy.spending import Price
 from sazon.recipe import Plan, ProviderConfig, Recipe
 from sazon.recipe.write import task_name
@@ -55,11 +56,18 @@ class Asking:
     """Every row it has to answer."""
     path: Path
     price: Price | None
+    wanted: Sequence[str]
+    """Answers whose length says how much will be written: the labels, or those of the rows that train."""
 
     @property
     def where(self) -> str:
         """Its place in the recipe."""
         return self.name if "." in self.name else f"candidates.{self.name}"
+
+    @property
+    def untold(self) -> bool:
+        """Whether nothing tells the model its task: free text, no words of the recipe's own, no examples."""
+        return not (self.prompt.labels or self.prompt.shots or self.options.instruction)
 
     @property
     def kept(self) -> Kept:
@@ -70,20 +78,23 @@ class Asking:
         """Money that asking for `rows` is expected to cost, each once."""
         if self.price is None:
             return Estimate.none("the provider's price is not known", n=len(rows))
-        instruction, written = len(self.prompt.instruction), np.mean([len(x) for x in self.prompt.labels])
-        read = sum(instruction + len(text) for text in rows.inputs)
+        read = sum(len(self.prompt.instruction) + len(text) for text in rows.inputs)
+        written, longest = float(np.mean([len(answer) for answer in self.wanted])), self.prompt.max_tokens
         few, many = CHARACTERS_PER_TOKEN
+        # Who may write freely may write up to the limit; who is to name a label says little else.
+        most = written / few if self.prompt.labels else longest
         low, high = (
-            (read * self.price.input_per_mtok + len(rows) * written * self.price.output_per_mtok) / per / 1e6
-            for per in (many, few)
+            (read / per * self.price.input_per_mtok + len(rows) * tokens * self.price.output_per_mtok) / 1e6
+            for per, tokens in ((many, min(written / many, longest)), (few, most))
         )
+        said = "label" if self.prompt.labels else "wanted answer (at most the longest allowed)"
         return Estimate(
             value=float(np.sqrt(low * high)),
             low=float(low),
             high=float(high),
             level=0.8,
             unit=self.price.currency,
-            method="characters of prompt, text and label, 3 to 5 a token, at the list price",
+            method=f"characters of prompt, text and {said}, 3 to 5 a token, at the list price",
             n=len(rows),
             kind="assumed",
         )
@@ -139,17 +150,26 @@ def with_recordings(kitchen: Kitchen, plans: Sequence[Plan]) -> Kitchen:
 
 
 def unasked(wanted: Recipe, loaded: Loaded) -> list[Finding]:
-    """A warning for every live candidate whose answers are not all recorded."""
+    """A warning for every live candidate whose answers are not all recorded, or that is not told its task."""
     live = [plan for plan in wanted.plans if getattr(plan.config, "live", False)]
     findings = []
     for plan in live:
         asking = asking_of(wanted, _splits(wanted, loaded), plan)
+        if asking.untold:
+            findings.append(
+                Finding(
+                    level="warning",
+                    says=asking.says(asking.rows, "untold"),
+                    where=asking.where,
+                    mends=asking.says(asking.rows, "tell"),
+                )
+            )
         if len(missing := asking.kept.missing):
             findings.append(
                 Finding(
                     level="warning",
                     says=asking.says(missing, "missing"),
-                    where=f"candidates.{plan.name}",
+                    where=asking.where,
                     mends=asking.says(missing, "command"),
                 )
             )
@@ -187,7 +207,7 @@ def record_candidates(
         EnvironmentLacks: it stopped before the last text.
     """
     plans = [_askable(wanted, name) for name in names]
-    loaded = data.load(wanted.config.data, root=wanted.root, offline=offline, cache=cache_folder())
+    loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache_folder())
     splits = _splits(wanted, loaded)
     made = []
     for plan in plans:
@@ -284,14 +304,8 @@ def asking_of(wanted: Recipe, splits: Splits, plan: Plan) -> Asking:
     """What a candidate would ask; `recorded` names the file, a live one's lies in the cache.
 
     Raises:
-        RecipeError: the task is not to classify, or the provider's price cannot be found.
+        RecipeError: the provider's price cannot be found.
     """
-    if wanted.config.data.task != "classify":
-        raise RecipeError(
-            "only labels can be asked for, and this task writes text",
-            where=f"candidates.{plan.name}",
-            mend="Record its answers yourself and name the file: recorded: FILE.",
-        )
     to, prompt = wanted.config.providers[plan.config.provider], _prompt(wanted, splits, plan)
     named = plan.config.recorded
     return Asking(
@@ -302,6 +316,7 @@ def asking_of(wanted: Recipe, splits: Splits, plan: Plan) -> Asking:
         rows=_rows(wanted, splits, plan.name),
         path=wanted.root / named if named else recording_file(to, prompt),
         price=price_for(to, where=plan.config.provider),
+        wanted=prompt.labels or splits.fit.targets,
     )
 
 
@@ -364,8 +379,8 @@ def refuse_private(asking: Asking) -> None:
 
 
 def _prompt(wanted: Recipe, splits: Splits, plan: Plan) -> Prompt:
-    labels = wanted.config.data.labels
-    return prompt_of(plan.config, splits, descriptions=labels, seed=wanted.config.seed)
+    task, described = wanted.data.task, wanted.data.labels
+    return prompt_of(plan.config, splits, task=task, descriptions=described, seed=wanted.config.seed)
 
 
 def _splits(wanted: Recipe, loaded: Loaded) -> Splits:

@@ -78,10 +78,13 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
         # What further texts may be learnt from depends on the texts kept apart, not on their labels.
         "held_out": digest.of_text(*sorted(kitchen.held_out)) if recorded or kitchen.unlabelled else "",
         **{f"parent.{n}": p.digest for n, p in parents.items()},
-        "labels": digest.of_json(kitchen.recipe.config.data.labels),
+        "labels": digest.of_json(kitchen.recipe.data.labels),
         "seed": str(kitchen.run.seed),
         "sazon": __version__,
     }
+
+    training = kitchen.allowed.for_sites(_training(kitchen), plan)
+    inputs |= {"fit": training.fit.digest, "validation": training.validation.digest}
 
     def work(folder: Path) -> None:
         (folder / "artifact").mkdir()
@@ -103,9 +106,11 @@ def _make(kitchen: Kitchen, plan: Plan, parents: Mapping[str, Candidate]) -> Can
                 )
             else:
                 candidate = unknown.make(
-                    technique, plan.config, base=base, data=_training(kitchen), parents=parents, job=job
+                    technique, plan.config, base=base, data=training, parents=parents, job=job
                 )
-        files.write_candidate(replace(candidate, facts={**candidate.facts, "options": options}), folder)
+        kitchen.allowed.note(training, plan, candidate, run=kitchen.run.directory.name)
+        facts = {**candidate.facts, "options": options, "policy": kitchen.allowed.digest}
+        files.write_candidate(replace(candidate, facts=facts), folder)
 
     folder = kitchen.run.stage(f"adapt/{plan.name}", inputs=inputs, work=work)
     return files.read_candidate(folder)
@@ -130,14 +135,14 @@ def _digest_if_there(path: Path) -> str:
 
 def _training(kitchen: Kitchen) -> TrainingData:
     s = kitchen.splits
-    described = kitchen.recipe.config.data.labels
+    described = kitchen.recipe.data.labels
     labels = tuple(sorted({*s.fit.targets, *s.validation.targets, *described}))
     return TrainingData(
         fit=s.fit,
         validation=s.validation,
         labels=labels,
         descriptions={label: words for label, words in described.items() if words},
-        task=kitchen.recipe.config.data.task,
+        task=kitchen.recipe.data.task,
         unlabelled=kitchen.unlabelled,
         held_out=kitchen.held_out,
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sazon import economics
 from sazon.core.errors import RecipeError, SazonError
 from sazon.core.types import Candidate, Dataset, Estimate, Evaluation
+from sazon.data.config import Task
 from sazon.recipe import Plan, Recipe
 
 CHARACTERS_PER_TOKEN = (3.0, 5.0)
@@ -17,23 +18,28 @@ INSTRUCTION_CHARACTERS = 400
 """A prompt's fixed words, besides the list of labels."""
 
 
-def with_tokens(config: economics.EconomicsConfig, rows: Dataset) -> economics.EconomicsConfig:
+def with_tokens(
+    config: economics.EconomicsConfig, rows: Dataset, *, task: Task = "classify"
+) -> economics.EconomicsConfig:
     """The config with tokens per request taken from the data, where the recipe does not state them.
 
-    A request holds an instruction, the list of labels and one text; the answer is one label.
+    A request holds an instruction, one text and, to choose from, the list of labels; the answer is one
+    label, or a text as long as those wanted.
     """
-    labels = rows.labels
+    listed = rows.labels if task == "classify" else ()
+    answers = listed or rows.targets
     text = sum(map(len, rows.inputs)) / max(1, len(rows))
-    asked = INSTRUCTION_CHARACTERS + sum(len(label) + 3 for label in labels) + text
-    answered = sum(map(len, labels)) / max(1, len(labels))
+    asked = INSTRUCTION_CHARACTERS + sum(len(label) + 3 for label in listed) + text
+    answered = sum(map(len, answers)) / max(1, len(answers))
     most, least = CHARACTERS_PER_TOKEN
+    counted = "the label list" if listed else "the answers wanted"
 
     def tokens(characters: float) -> economics.Range:
         return economics.Range(
             p10=max(1.0, characters / least),
             p90=max(1.0, characters / most),
             kind="assumed",
-            source="characters of the texts and of the label list, 3 to 5 a token",
+            source=f"characters of the texts and of {counted}, 3 to 5 a token",
         )
 
     return config.model_copy(

@@ -31,6 +31,7 @@ from sazon.pipeline.evidence import gather
 from sazon.pipeline.kitchen import Kitchen, prepare, run_directory
 from sazon.pipeline.live import with_recordings
 from sazon.pipeline.making import make_all, plans_wanted
+from sazon.pipeline.on_assumptions import missing_data, stand_on_assumptions, write_assumed
 from sazon.pipeline.suspects import look_for_suspects
 from sazon.recipe import Recipe
 
@@ -39,7 +40,10 @@ STAGES = ("data", "adapt", "evaluate", "economics", "decide", "report")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run came to; later stages are None where it was asked to stop before them."""
+    """What a run came to; later stages are None where it was asked to stop before them.
+
+    Where there is no data, economics comes first: evaluation then holds what is claimed.
+    """
 
     directory: Path
     candidates: tuple[Candidate, ...]
@@ -51,6 +55,11 @@ class Outcome:
     """Whether the report on disk is of this outcome."""
 
     @property
+    def without_data(self) -> bool:
+        """Whether everything in it is published or assumed, for want of data."""
+        return self.evaluation is not None and self.evaluation.n == 0
+
+    @property
     def report(self) -> Path:
         """Path of the report."""
         return self.directory / "report" / "report.html"
@@ -59,6 +68,7 @@ class Outcome:
     def table(self) -> list[dict[str, Any]]:
         """One row a candidate: accuracy, cost per 1,000 correct answers, P(best)."""
         best = dict(self.decision.ranking) if self.decision else {}
+        breaks = {b.name: b.demand for b in self.costs.outlook.breaks} if self.costs else {}
         rows = []
         for c in self.candidates:
             quality = self.evaluation.estimates.get(c.name, {}) if self.evaluation else {}
@@ -71,6 +81,8 @@ class Outcome:
                     "accuracy": quality.get("accuracy"),
                     "per_1000_correct": costs.get("per_1000_correct"),
                     "total": costs.get("total"),
+                    "p_cheapest": costs.get("p_cheapest"),
+                    "break_even": breaks.get(c.name),
                     "p_best": best.get(c.name),
                 }
             )
@@ -98,6 +110,8 @@ def run(
         only: with `until="adapt"`: make only the candidates of this stage (`federate`) and their parents.
         emit: takes progress events.
 
+    With `until="economics"` and no data there, candidates are priced on what is published or assumed.
+
     Raises:
         SazonError: the recipe, the data or the environment does not allow it.
     """
@@ -105,6 +119,8 @@ def run(
     directory = run_directory(wanted, out)
     last = STAGES.index(until)
     with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
+        if until == "economics" and missing_data(wanted) is not None:
+            return _on_assumptions(wanted, opened)
         kitchen, findings = prepare(wanted, opened, offline=offline)
         if last >= STAGES.index("adapt"):
             kitchen = with_recordings(kitchen, plans_wanted(wanted, only))
@@ -115,7 +131,7 @@ def run(
             evaluation, quality, options = evaluate_and_option(kitchen, candidates)
             outcome = replace(outcome, evaluation=evaluation)
         if last >= STAGES.index("economics"):
-            costs = _economics(kitchen, options, quality)
+            costs = _economics(opened, kitchen.economics_config, options, quality)
             outcome = replace(outcome, costs=costs)
         if last >= STAGES.index("decide"):
             decision = _decide(kitchen, candidates, evaluation, quality, costs)
@@ -127,12 +143,29 @@ def run(
         return outcome
 
 
-def _economics(kitchen: Kitchen, options: Sequence[economics.Option], quality: QualityDraws) -> Costs:
+def _on_assumptions(wanted: Recipe, opened: Run) -> Outcome:
+    """Economics alone, where there is no data and enough is assumed."""
+    ground = stand_on_assumptions(wanted, opened)
+    write_assumed(wanted, opened)
+    return Outcome(
+        directory=opened.directory,
+        candidates=ground.candidates,
+        evaluation=ground.evaluation,
+        costs=_economics(opened, ground.config, ground.options, ground.quality),
+        findings=ground.notes,
+    )
+
+
+def _economics(
+    opened: Run,
+    config: economics.EconomicsConfig,
+    options: Sequence[economics.Option],
+    quality: QualityDraws,
+) -> Costs:
     """Price every candidate in every world; world i has draw i of quality."""
-    config = kitchen.economics_config
 
     def work(folder: Path) -> None:
-        rng = kitchen.run.rng("economics.worlds")
+        rng = opened.rng("economics.worlds")
         costs = economics.simulate(config, options, quality, rng=rng)
         files.write_costs(costs, folder)
 
@@ -142,7 +175,7 @@ def _economics(kitchen: Kitchen, options: Sequence[economics.Option], quality: Q
         "quality": digest.of_bytes(np.ascontiguousarray(quality.values).tobytes()),
         "sazon": __version__,
     }
-    return files.read_costs(kitchen.run.stage("economics", inputs=inputs, work=work))
+    return files.read_costs(opened.stage("economics", inputs=inputs, work=work))
 
 
 def _decide(
@@ -154,13 +187,15 @@ def _decide(
 ) -> Decision:
     """Gates first, then the probability of being best over the joint draws."""
     config = kitchen.recipe.config.decide
+    open_to = kitchen.allowed.providers(kitchen.splits.test, kitchen.recipe.config.providers)
 
     def work(folder: Path) -> None:
-        decision = decide.choose(config, candidates, evaluation, quality, costs)
+        decision = decide.choose(config, candidates, evaluation, quality, costs, consented_providers=open_to)
         (folder / "decision.json").write_text(files.to_json(decision), encoding="utf-8")
 
     inputs = {
         "config": digest.of_text(config.model_dump_json()),
+        "consented": ", ".join(sorted(open_to)),
         "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
         "economics": digest.of_folder(kitchen.run.directory / "economics"),
         "sazon": __version__,

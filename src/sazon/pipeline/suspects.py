@@ -39,7 +39,7 @@ def look_for_suspects(kitchen: Kitchen) -> tuple[Kitchen, Looked]:
     base = _encoder(kitchen)
 
     def work(folder: Path) -> None:
-        if config.data.task == "generate":
+        if kitchen.recipe.data.task == "generate":
             found = suspects.not_looked_at(fit, "suspects_generate")
         else:
             rng, emit = kitchen.run.rng("suspects"), kitchen.run.emit
@@ -50,7 +50,7 @@ def look_for_suspects(kitchen: Kitchen) -> tuple[Kitchen, Looked]:
 
     inputs = {
         "fit": fit.digest,
-        "task": config.data.task,
+        "task": kitchen.recipe.data.task,
         "base": base.revision if base else "",
         "drop": str(config.adapt.drop_suspects),
         "seed": str(kitchen.run.seed),

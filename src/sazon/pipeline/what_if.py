@@ -14,6 +14,7 @@ from sazon.core.types import Costs
 from sazon.pipeline.comparing import evaluate_and_option
 from sazon.pipeline.kitchen import run_directory
 from sazon.pipeline.making import made
+from sazon.pipeline.on_assumptions import missing_data, stand_on_assumptions
 from sazon.pipeline.options import with_tokens
 from sazon.recipe import Recipe
 
@@ -51,16 +52,27 @@ def what_if(
     Raises:
         RecipeError: a change that is none, or to what the recipe does not know or allow.
     """
-    recipes = [(change, _changed(wanted, change)) for change in spread_out(changes)]
+    recipes = [("", wanted), *((change, _changed(wanted, change)) for change in spread_out(changes))]
     with Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened:
+        if missing_data(wanted) is not None:
+            return [_on_assumptions(change, changed, opened) for change, changed in recipes]
         kitchen, candidates = made(wanted, opened, offline=offline)
         _, quality, options = evaluate_and_option(kitchen, candidates)
         variants = []
-        for change, changed in [("", wanted), *recipes]:
-            config = with_tokens(changed.config.economics, kitchen.splits.test)
+        for change, changed in recipes:
+            config = with_tokens(changed.config.economics, kitchen.splits.test, task=changed.data.task)
             costs = economics.simulate(config, options, quality, rng=opened.rng("economics.worlds"))
             variants.append(Variant(change=change, costs=costs))
     return variants
+
+
+def _on_assumptions(change: str, changed: Recipe, opened: Run) -> Variant:
+    """One variant where there is no data; draws of quality are the same in all of them."""
+    ground = stand_on_assumptions(changed, opened)
+    costs = economics.simulate(
+        ground.config, ground.options, ground.quality, rng=opened.rng("economics.worlds")
+    )
+    return Variant(change=change, costs=costs)
 
 
 def spread_out(changes: Sequence[str]) -> list[str]:

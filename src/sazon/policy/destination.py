@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,10 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
 # An address that routes to a cloud's own control plane although it counts as public.
 _CONTROL_PLANES = frozenset({ipaddress.ip_address("168.63.129.16")})
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_PRIVATE = tuple(
+    ipaddress.ip_network(name) for name in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +35,16 @@ class Destination:
     port: int
     path: str
     """Prefix without a slash at its end; empty for the root."""
+    networks: Networks = field(default=(), compare=False)
+    """Private networks of the organisation's own in which the name may lie."""
 
     @classmethod
-    def parse(cls, url: str) -> Destination:
+    def parse(cls, url: str, *, networks: Networks = ()) -> Destination:
         """Read an address strictly: what could be read in two ways is refused.
+
+        Args:
+            url: scheme, host, port and path.
+            networks: private networks that are named, and so allowed.
 
         Raises:
             PolicyRefused: not http(s), plain HTTP to anything but a named loopback address, user
@@ -48,7 +59,7 @@ class Destination:
             raise _wrong("is not a valid address") from None
         if parts.scheme not in ("https", "http") or not url.lower().startswith(f"{parts.scheme}://"):
             raise _wrong("must start with https://")
-        _check_host(host)
+        _check_host(host, networks)
         if parts.scheme == "http" and host not in LOOPBACK_NAMES:
             raise _wrong("uses plain HTTP, which is for this machine only", "Use https://.")
         if port == 0 or not _PATH.fullmatch(parts.path):
@@ -58,6 +69,7 @@ class Destination:
             host=host,
             port=port or (443 if parts.scheme == "https" else 80),
             path=parts.path.rstrip("/"),
+            networks=networks,
         )
 
     @property
@@ -86,7 +98,7 @@ def _wrong(what: str, mend: str = "Write it as https://host/path.") -> PolicyRef
     return PolicyRefused(f"this address cannot be allowed: it {what}", mend=mend)
 
 
-def _check_host(host: str) -> None:
+def _check_host(host: str, networks: Networks) -> None:
     """Refuse a host that could mean something else than it shows."""
     if host in LOOPBACK_NAMES:
         return
@@ -98,8 +110,42 @@ def _check_host(host: str) -> None:
         if len(host) > 253 or not _HOST.fullmatch(host) or last.isdigit() or last.startswith("0x"):
             raise _wrong("has a host name that is not allowed") from None
         return
-    if not public(str(address)):
+    if not (public(str(address)) or _named(str(address), networks)):
         raise _wrong("names a private, local or reserved network address")
+
+
+def networks_of(names: Sequence[str]) -> Networks:
+    """Private networks by name (`10.1.0.0/16`).
+
+    Raises:
+        PolicyRefused: not a network, or one that is not private: this machine and the links on which
+            clouds answer for themselves (169.254.0.0/16) cannot be named.
+    """
+    found = []
+    for name in names:
+        try:
+            network = ipaddress.ip_network(name)
+        except ValueError:
+            network = None
+        if network is None or not any(
+            network.version == private.version and network.subnet_of(private)  # type: ignore[arg-type]
+            for private in _PRIVATE
+        ):
+            raise PolicyRefused(
+                f"{name!r} is not a private network",
+                mend="Name one inside 10/8, 172.16/12, 192.168/16, fc00::/7.",
+            )
+        found.append(network)
+    return tuple(found)
+
+
+def _named(address: str, networks: Networks) -> bool:
+    """Whether an address lies in a network that was named; an IPv4 one inside IPv6 does not."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return found not in _CONTROL_PLANES and any(found in network for network in networks)
 
 
 def public(address: str) -> bool:
@@ -129,7 +175,7 @@ def reachable(destination: Destination, addresses: list[str]) -> bool:
     if not addresses:
         return False
     if not destination.loopback:
-        return all(public(address) for address in addresses)
+        return all(public(a) or _named(a, destination.networks) for a in addresses)
     try:
         return all(ipaddress.ip_address(address).is_loopback for address in addresses)
     except ValueError:

@@ -10,11 +10,12 @@ NETWORK_PACKAGES = frozenset(
         "aiohttp", "aiobotocore", "anthropic", "asyncpg", "boto3", "botocore", "datasets", "flwr",
         "ftplib", "google", "grpc", "http", "httpx", "huggingface_hub", "imaplib", "litellm", "nntplib",
         "openai", "opentelemetry", "paramiko", "pg8000", "poplib", "ray", "requests", "smtplib",
-        "socket", "socketserver", "sqlalchemy", "telnetlib", "urllib3", "uvicorn", "websockets",
+        "socket", "socketserver", "telnetlib", "urllib3", "uvicorn", "websockets",
         "xmlrpc", "zmq",
     }
 )  # fmt: skip
-"""Packages that can open a connection or listen for one (beside urllib.request)."""
+"""Packages that can open a connection or listen for one (beside urllib.request, and SQLAlchemy, which
+connects only where an engine is created)."""
 
 EXITS: dict[str, tuple[frozenset[str], str]] = {
     "sazon.policy.egress": (
@@ -22,7 +23,7 @@ EXITS: dict[str, tuple[frozenset[str], str]] = {
         "the only way out for prompts and records: sends what the gate has sealed",
     ),
     "sazon.core.store": (
-        frozenset({"pg8000", "sqlalchemy"}),
+        frozenset({"pg8000", "call.create_engine"}),
         "the organisation's own PostgreSQL, where the recipe names one; SQLite opens no connection",
     ),
     "sazon.data.fetch": (

@@ -1,6 +1,7 @@
 """The gate: everything that would leave is ruled on here, and only what it seals can be sent.
 
-Default deny. `rule` is pure; `Gate` holds the grants, the clock and the seal.
+Default deny. `ruling.rule` is pure; `Gate` holds the permits, the view of the consents, the clock, the
+audit log and the seal. A request is in the log before it can be sent: where that fails, nothing is sealed.
 """
 
 from __future__ import annotations
@@ -9,98 +10,38 @@ import hmac
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
+from typing import Any, Protocol
 
 from sazon.core import digest
-from sazon.core.errors import PolicyRefused
+from sazon.core.errors import SazonError
 from sazon.core.words import Language, say
-from sazon.policy.config import ExternalPurpose, PolicyConfig
+from sazon.policy.config import PolicyConfig
+from sazon.policy.consent import NOBODY, Consents
 from sazon.policy.destination import Destination
-from sazon.policy.grant import WORDS, Message, RunGrant
+from sazon.policy.permit import Permit
+from sazon.policy.ruling import WORDS, Request, Ruling, refusal, rule
 
 _BY_THE_GATE = object()
+_MOST_NAMES = 32
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """Something that would leave: what for, where to, out of which data, and what exactly."""
+class Log(Protocol):
+    """Where rulings are kept; the audit log is one."""
 
-    purpose: ExternalPurpose
-    url: str
-    data_digest: str
-    """Digest of the data set the text belongs to; empty for live traffic."""
-    message: Message
-
-    @property
-    def digest(self) -> str:
-        """Digest of every part."""
-        parts = (self.purpose, self.url, self.data_digest, digest.of_bytes(self.message.body()))
-        return digest.of_text(*parts)
+    def append(self, fields: Mapping[str, Any]) -> int:
+        """Keep an entry; on disk when this returns."""
+        ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ruling:
-    """The verdict on one request, and why."""
+class NoLog:
+    """Where no audit log was set up: a run on public data needs none."""
 
-    allow: bool
-    reason: str
-    """Key of a phrase in this package's words, under `ruling`."""
-    values: Mapping[str, str] = field(default_factory=dict)
-    """What the phrase mentions; never the text itself."""
-    grant: str | None = None
-    """Id of the grant that covers it."""
-
-    def words(self, language: Language) -> str:
-        """The reason as a sentence."""
-        return say(WORDS, language, f"ruling.{self.reason}", **self.values)
-
-
-def rule(
-    request: Request, grants: Iterable[RunGrant], now: float, *, policy: PolicyConfig | None = None
-) -> Ruling:
-    """Allow a request only where one grant covers every part of it; the reason is the nearest miss.
-
-    Args:
-        request: what would leave.
-        grants: the grants that stand.
-        now: seconds since the epoch; not a number denies.
-        policy: the recipe's section; it can only explain a denial, never turn it.
-    """
-    nearest, missed = -1, "no_grant"
-    for grant in grants:
-        depth, objection = _first_objection(request, grant, now)
-        if objection is None:
-            return Ruling(allow=True, reason="granted", grant=grant.id)
-        if depth > nearest:
-            nearest, missed = depth, objection
-    if missed == "no_grant" and policy is not None and policy.consents is not None:
-        return Ruling(allow=False, reason="consents_unverified", values={"file": policy.consents})
-    return Ruling(allow=False, reason=missed, values={"purpose": request.purpose})
-
-
-def _first_objection(request: Request, grant: RunGrant, now: float) -> tuple[int, str | None]:
-    """How many checks a request passes under a grant, and the name of the first it does not."""
-    granted, message = grant.proposal, request.message
-    try:
-        covered = granted.to.covers(Destination.parse(request.url))
-    except PolicyRefused:
-        covered = False
-    checks = (
-        ("other_purpose", request.purpose == granted.purpose),
-        ("other_url", covered),
-        ("other_data", request.data_digest == granted.data_digest),
-        ("other_model", message.model == granted.model),
-        ("other_instruction", digest.of_text(message.instruction) == granted.instruction_digest),
-        ("other_text", digest.of_text(message.text) in granted.texts),
-        ("longer_answer", 0 < message.max_tokens <= granted.max_tokens),
-        ("not_yet", grant.given_at <= now),
-        ("expired", now < grant.expires_at),
-    )
-    for depth, (name, holds) in enumerate(checks):
-        if not holds:
-            return depth, name
-    return len(checks), None
+    def append(self, fields: Mapping[str, Any]) -> int:
+        """Keep nothing."""
+        return -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +51,9 @@ class Sealed:
     request: Request
     destination: Destination
     body: bytes = field(repr=False)
-    grant: RunGrant
+    permit: Permit
+    ruling: Ruling
+    """Why it may leave."""
     mac: bytes = field(repr=False)
     """Binds all of the above to the gate that sealed it."""
     made: InitVar[object]
@@ -127,82 +70,130 @@ class Sealed:
 
 
 class Gate:
-    """Holds the grants of one process. Without a grant nothing passes."""
+    """Holds what allows things to leave. Without a permit nothing passes."""
 
     def __init__(
         self,
-        grants: Iterable[RunGrant] = (),
+        permits: Iterable[Permit] = (),
         *,
         policy: PolicyConfig | None = None,
+        consents: Callable[[], Consents] = lambda: NOBODY,
+        log: Log | None = None,
+        name_of: Callable[[str], str] = digest.of_text,
         clock: Callable[[], float] = time.time,
+        not_before: float = float("-inf"),
     ) -> None:
-        """Start with the grants given; `clock` tells seconds since the epoch."""
-        self._grants = {grant.id: grant for grant in grants}
-        self._policy = policy
+        """Start with the permits given.
+
+        Args:
+            permits: addresses that are open.
+            policy: the recipe's section.
+            consents: brings the consents as they stand at each call.
+            log: keeps every ruling.
+            name_of: subject → what the log calls them; a keyed digest where there are keys.
+            clock: seconds since the epoch.
+            not_before: the latest moment known from before, so that a clock set back revives nothing.
+        """
+        self._permits = {permit.id: permit for permit in permits}
+        self._policy = policy or PolicyConfig()
+        self._consents = consents
+        self._log = log or NoLog()
+        self._name_of = name_of
         self._clock = clock
-        self._latest = float("-inf")
+        self._latest = not_before
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
 
     def rule(self, request: Request) -> Ruling:
-        """The verdict as things stand now."""
+        """The verdict as things stand now; consents that cannot be read allow nothing."""
         with self._lock:
-            # A clock set back must not bring an expired grant to life again.
+            # A clock set back must not bring an expired permission to life again.
             now = self._clock()
             self._latest = now = max(self._latest, now) if now == now else now
-            grants = tuple(self._grants.values())
-        return rule(request, grants, now, policy=self._policy)
+            permits = tuple(self._permits.values())
+        try:
+            consents = self._consents()
+        except SazonError:
+            return Ruling(allow=False, reason="consents_broken", found=request.found)
+        return rule(request, permits, consents, self._policy, now)
 
     def seal(self, request: Request) -> Sealed:
-        """Allow a request and fix its bytes.
+        """Allow a request, keep that in the log, and fix its bytes.
 
         Raises:
-            PolicyRefused: no grant covers it; nothing was sent.
+            PolicyRefused: it is denied; nothing was sent.
+            SazonError: the log cannot be written, so nothing can be sent.
         """
         ruling = self.rule(request)
-        grant = self._grants.get(ruling.grant or "")
-        if not ruling.allow or grant is None:
+        self._keep("ruling", request, ruling)
+        permit = self._permits.get(ruling.permit or "")
+        if not ruling.allow or permit is None:
             raise refusal(ruling, request)
         body = request.message.body()
         return Sealed(
             request=request,
-            destination=Destination.parse(request.url),
+            destination=Destination.parse(request.url, networks=permit.to.networks),
             body=body,
-            grant=grant,
-            mac=self._mac(request, body, grant),
+            permit=permit,
+            ruling=ruling,
+            mac=self._mac(request, body, permit),
             made=_BY_THE_GATE,
         )
 
     def recheck(self, sealed: Sealed) -> Ruling:
-        """The verdict at the socket: the seal is this gate's, unbroken, and the grant still stands."""
-        true_mac = self._mac(sealed.request, sealed.body, sealed.grant)
+        """The verdict at the socket: the seal is this gate's, unbroken, and everything still stands."""
+        true_mac = self._mac(sealed.request, sealed.body, sealed.permit)
         if (
             not hmac.compare_digest(true_mac, sealed.mac)
-            or sealed.destination != Destination.parse(sealed.request.url)
-            or self._grants.get(sealed.grant.id) is not sealed.grant
+            or sealed.destination != Destination.parse(sealed.request.url, networks=sealed.permit.to.networks)
+            or self._permits.get(sealed.permit.id) is not sealed.permit
         ):
             return Ruling(allow=False, reason="broken_seal")
         return self.rule(sealed.request)
 
-    def revoke(self, grant: RunGrant) -> None:
-        """End a grant at once; what is sealed but not yet sent stays here."""
+    def keep(self, event: str, sealed: Sealed, ruling: Ruling | None = None, **facts: object) -> None:
+        """Write down what became of a sealed request: sent, answered, stopped.
+
+        Raises:
+            SazonError: the log cannot be written.
+        """
+        self._keep(event, sealed.request, ruling, **facts)
+
+    def revoke(self, permit: Permit) -> None:
+        """End a permit at once; what is sealed but not yet sent stays here."""
         with self._lock:
-            self._grants.pop(grant.id, None)
+            self._permits.pop(permit.id, None)
 
-    def _mac(self, request: Request, body: bytes, grant: RunGrant) -> bytes:
-        said = digest.of_text(request.digest, digest.of_bytes(body), grant.id)
+    def _keep(self, event: str, request: Request, ruling: Ruling | None, **facts: object) -> None:
+        told: dict[str, Any] = {
+            "event": event,
+            # Keyed: a plain digest of a short text could be guessed.
+            "request": self._name_of(request.digest),
+            "purposes": sorted(request.purposes),
+            "provider": request.provider,
+            "model": request.message.model,
+            "classes": sorted({str(d.data_class or "unknown") for d in request.disclosures}) or ["unknown"],
+            **self._people(request),
+            "found": dict(sorted(Counter(one.kind for one in request.found).items())),
+        }
+        if ruling is not None:
+            told |= {
+                "allow": ruling.allow,
+                "reason": ruling.reason,
+                "consents": list(ruling.consents),
+                "permit": ruling.permit or "",
+                "policy": ruling.policy,
+            }
+        self._log.append(told | facts)
+
+    def _people(self, request: Request) -> dict[str, Any]:
+        """Whose data it is, by names that only the keys turn back; how many where they are too many."""
+        names = sorted({self._name_of(d.subject) for d in request.disclosures if d.subject})
+        return {"subjects": names[:_MOST_NAMES], "people": len(names)}
+
+    def _mac(self, request: Request, body: bytes, permit: Permit) -> bytes:
+        said = digest.of_text(request.digest, digest.of_bytes(body), permit.id)
         return hmac.digest(self._secret, said.encode(), "sha256")
-
-
-def refusal(ruling: Ruling, request: Request) -> PolicyRefused:
-    """The error for a denied request; it names the address and never the text."""
-    try:
-        where = Destination.parse(request.url).origin
-    except PolicyRefused:
-        where = "egress"
-    return PolicyRefused(
-        ruling.words("en"), where=where, mend="Nothing was sent. The local model can answer."
-    )
 
 
 def standing(policy: PolicyConfig, language: Language) -> tuple[str, ...]:
@@ -212,9 +203,9 @@ def standing(policy: PolicyConfig, language: Language) -> tuple[str, ...]:
         for purpose, basis in policy.local_basis.items()
     ] or [say(WORDS, language, "standing.no_basis")]
     lines.append(say(WORDS, language, "standing.default_deny"))
-    if policy.consents is not None:
-        lines.append(say(WORDS, language, "ruling.consents_unverified", file=policy.consents))
     if policy.opt_in:
         listed = ", ".join(policy.opt_in)
         lines.append(say(WORDS, language, "standing.opt_in", purposes=listed))
+    if policy.consents is not None:
+        lines.append(say(WORDS, language, "standing.consents", file=policy.consents))
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""The only permission there is so far: one run may send these texts, to this address, up to this cap.
+"""A person's permission: one run may send these texts, to this address, up to this cap.
 
     proposal = propose(...)                     nothing is allowed yet
     print(proposal.words("es"))                 what would leave, where to, at what price
@@ -9,63 +9,37 @@ A grant lives in memory only and cannot be copied with other values: a rerun ask
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from sazon.core import digest
 from sazon.core.errors import PolicyRefused
 from sazon.core.words import Language, number, say
-from sazon.policy.config import ExternalPurpose
-from sazon.policy.destination import Destination
+from sazon.policy.config import Purpose
+from sazon.policy.destination import Destination, Networks
+from sazon.policy.message import Message
+from sazon.policy.permit import Objection, first_failing, within
 from sazon.policy.spending import Account, Limits, Price
+from sazon.policy.transport import Trust
+
+if TYPE_CHECKING:
+    from sazon.policy.ruling import Request
 
 WORDS = "sazon.policy"
-TokenLimitField = Literal["max_tokens", "max_completion_tokens"]
 _CONFIRMED = object()
 _LONGEST_S = 24 * 3600.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """All that one request may carry: the body is built from these fields and nothing else."""
-
-    model: str
-    """The provider's own name of the model."""
-    instruction: str = field(repr=False)
-    """The system prompt, the same for every text of a run."""
-    text: str = field(repr=False)
-    """One input, unchanged."""
-    max_tokens: int = 64
-    """Most tokens the answer may have."""
-    max_tokens_field: TokenLimitField = "max_tokens"
-    """How the provider calls that limit."""
-    temperature: float | None = 0.0
-    """None leaves it to the provider."""
-
-    def body(self) -> bytes:
-        """The request as JSON, in the OpenAI chat shape."""
-        content: dict[str, object] = {
-            "model": self.model,
-            "messages": [
-                {"role": "system", "content": self.instruction},
-                {"role": "user", "content": self.text},
-            ],
-            self.max_tokens_field: self.max_tokens,
-        }
-        if self.temperature is not None:
-            content["temperature"] = self.temperature
-        return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
     """What a run would like to send, in full, before anybody agreed to it."""
 
-    purpose: ExternalPurpose
+    purposes: tuple[Purpose, ...]
+    provider: str
+    """Name of the provider in the recipe, as consents name it."""
     data_name: str
     data_digest: str
     texts: frozenset[str] = field(repr=False)
@@ -84,6 +58,9 @@ class Proposal:
     valid_s: float
     examples: int = 0
     """Labelled texts inside the instruction, which go with every request."""
+    people: int = 0
+    """People whose data it is, each of whom has consented; 0 where the data is public."""
+    trust: Trust = field(default_factory=Trust)
 
     def words(self, language: Language) -> str:
         """What would leave, where to, at what price and until when, for the person who agrees."""
@@ -93,6 +70,7 @@ class Proposal:
 
         lines = [
             line("texts", count=number(len(self.texts), language), name=self.data_name),
+            *([line("people", count=number(self.people, language))] if self.people else []),
             *([line("examples", count=number(self.examples, language))] if self.examples else []),
             line("digest", digest=self.data_digest[:16]),
             line("stays_here" if self.to.loopback else "leaves", url=self.to, model=self.model),
@@ -166,13 +144,49 @@ class RunGrant:
         if confirmed is not _CONFIRMED:
             raise TypeError("a grant is made by Proposal.confirm and cannot be copied")
 
+    @property
+    def to(self) -> Destination:
+        """The address it opens."""
+        return self.proposal.to
+
+    @property
+    def key(self) -> str | None:
+        """Name of the environment variable that holds the provider's key."""
+        return self.proposal.key
+
+    @property
+    def trust(self) -> Trust:
+        """How the connection proves who is at the other end."""
+        return self.proposal.trust
+
+    def objection(self, request: Request, now: float) -> Objection:
+        """Why it does not cover a request at `now`, seconds since the epoch."""
+        granted, message = self.proposal, request.message
+        if not isinstance(message, Message):
+            return 0, "other_purpose"
+        return first_failing(
+            (
+                ("other_purpose", request.purposes == granted.purposes),
+                ("other_provider", request.provider == granted.provider),
+                ("other_url", within(granted.to, request.url)),
+                ("other_data", request.data_digest == granted.data_digest),
+                ("other_model", message.model == granted.model),
+                ("other_instruction", digest.of_text(message.instruction) == granted.instruction_digest),
+                ("other_text", request.covers in granted.texts),
+                ("longer_answer", 0 < message.max_tokens <= granted.max_tokens),
+                ("not_yet", self.given_at <= now),
+                ("expired", now < self.expires_at),
+            )
+        )
+
 
 def propose(
     *,
-    purpose: ExternalPurpose,
+    purposes: tuple[Purpose, ...],
+    provider: str,
     data_name: str,
     data_digest: str,
-    data_public: bool,
+    people: int | None,
     texts: Sequence[str],
     url: str,
     model: str,
@@ -183,14 +197,18 @@ def propose(
     max_tokens: int = 64,
     valid_s: float = 3600.0,
     examples: int = 0,
+    networks: Networks = (),
+    trust: Trust | None = None,
 ) -> Proposal:
     """Put together what a run would like to send, and refuse what no one-run grant can cover.
 
     Args:
-        purpose: what the answers are for.
+        purposes: what the answers are for; all of them are needed.
+        provider: name of the provider, as consents name it.
         data_name: name of the data, for words.
         data_digest: digest of the data set the texts belong to.
-        data_public: whether its owner declared it public; without verified consent nothing else goes.
+        people: how many people's data it is, all of whom have consented; None where its owner declared it
+            public. The gate looks at every text's own people again.
         texts: every text that may go.
         url: root of an OpenAI-compatible API.
         model: the provider's name of the model.
@@ -201,17 +219,19 @@ def propose(
         max_tokens: most tokens per answer.
         valid_s: how long the grant shall hold, seconds, at most a day.
         examples: how many labelled texts of the same data the instruction holds.
+        networks: private networks in which the provider may lie.
+        trust: how the connection proves who is at the other end.
 
     Raises:
-        PolicyRefused: the data is not public, the address is not allowed, or no cap would hold.
+        PolicyRefused: nobody's consent stands behind it, the address is not allowed, or no cap would hold.
     """
-    if not data_public:
+    if people is not None and people < 1:
         raise PolicyRefused(
             say(WORDS, "en", "ruling.not_public"),
             where=data_name,
-            mend="Only data declared public can be sent until consent records can be verified.",
+            mend="Declare the data public if it is, or record the consents: sazon consent grant.",
         )
-    to = Destination.parse(url)
+    to = Destination.parse(url, networks=networks)
     paid = price is not None and (price.input_per_mtok > 0 or price.output_per_mtok > 0)
     if price is not None and not paid and not to.loopback:
         raise PolicyRefused(
@@ -228,7 +248,8 @@ def propose(
     if not (math.isfinite(valid_s) and 0 < valid_s <= _LONGEST_S and max_tokens > 0):
         raise PolicyRefused("a grant holds for at most a day", mend="Ask again tomorrow.")
     return Proposal(
-        purpose=purpose,
+        purposes=purposes,
+        provider=provider,
         data_name=data_name,
         data_digest=data_digest,
         texts=frozenset(digest.of_text(text) for text in texts),
@@ -241,4 +262,6 @@ def propose(
         key=key.removeprefix("env:") if key else None,
         valid_s=valid_s,
         examples=examples,
+        people=people or 0,
+        trust=trust or Trust(),
     )

@@ -25,10 +25,12 @@ from sazon.decide.config import DecideConfig
 from sazon.economics.config import EconomicsConfig
 from sazon.economics.prices import PriceConfig
 from sazon.evaluate.config import EvaluateConfig
+from sazon.evaluate.sources import Assumed
 from sazon.federate.config import FederateConfig
 from sazon.gateway.config import GatewayConfig
 from sazon.policy.config import PolicyConfig
-from sazon.recipe.named import unanswered, unknown_in_evaluate
+from sazon.recipe.assumed import assumption_of, take_assumed
+from sazon.recipe.named import ill_worded, unanswered, unknown_in_evaluate, untranslated
 from sazon.report.config import ReportConfig
 
 FOLDER_NAME = re.compile(r"\w(?:[\w .-]{0,78}[\w-])?(?<!\.partial)")
@@ -56,6 +58,15 @@ class ProviderConfig(Config):
     """Name of the environment variable that holds the key, as `env:NAME`; never the key itself."""
     region: str | None = None
     """Where requests are processed, as the provider states it."""
+    pin: str | None = None
+    """`sha256/BASE64` of the public key that the server must hold; by default the system's authorities
+    are believed."""
+    client_certificate: str | None = None
+    """PEM file with this organisation's certificate and key, shown to the server."""
+    authorities: str | None = None
+    """PEM file of the only authorities believed for this provider."""
+    networks: list[str] = Field(default_factory=list)
+    """Private networks in which its address may lie, as `10.1.0.0/16`; by default none."""
     price: str | PriceConfig | None = None
     """`genai:provider/model` looks the list price up in the dated catalogue; or the figures themselves:
     `{input_per_mtok: 2, output_per_mtok: 8, currency: USD, as_of: 2026-01-31, source: where}`."""
@@ -68,8 +79,8 @@ class RecipeConfig(Config):
     """Name of the task; the run directory and the gateway's model carry it."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of every random stream."""
-    data: DataConfig
-    """Where the rows are and what their columns mean."""
+    data: DataConfig | None = None
+    """Where the rows are and what their columns mean; only `sazon economics` does without."""
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """Open base models by name."""
     providers: dict[str, ProviderConfig] = Field(default_factory=dict)
@@ -104,6 +115,8 @@ class Plan:
     base: str | None
     config: Any
     parents: tuple[str, ...]
+    assumed: Assumed | None = None
+    """What economics takes of it while there is no data; never used beside measurements."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +139,21 @@ class Recipe:
     def name(self) -> str:
         """Name of the task."""
         return self.config.name
+
+    @property
+    def data(self) -> DataConfig:
+        """The section `data`.
+
+        Raises:
+            RecipeError: there is none.
+        """
+        if self.config.data is None:
+            raise RecipeError(
+                "the recipe names no data, and without data only `sazon economics` works",
+                where="data",
+                mend="Add data: {train: {path: …}, input: …, target: …}.",
+            )
+        return self.config.data
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -152,7 +180,8 @@ class Recipe:
 
 def _plan_values(plan: Plan) -> dict[str, Any]:
     options: dict[str, Any] = json.loads(plan.config.model_dump_json())
-    return {"technique": plan.technique, "base": plan.base} | options
+    assumed = {} if plan.assumed is None else {"assumed": json.loads(plan.assumed.model_dump_json())}
+    return {"technique": plan.technique, "base": plan.base} | options | assumed
 
 
 # ------------------------------------------------------------------------ reading
@@ -295,15 +324,19 @@ def _plan(
         raise registry.unknown("technique", technique_name, registry.names("technique"), where=spot)
     technique = registry.load("technique", technique_name)()
     fields = technique.Config.model_fields
+    known = [*fields, "assumed"]
     section = getattr(config, technique.stage, None)
     for key in section.model_fields_set if section is not None else ():
         if key in fields and key not in options:
             options[key] = getattr(section, key)
+    inside: tuple[str, ...] = (*at, "assumed")
     try:
+        assumed = take_assumed(options, technique_name, technique.Config)
+        inside = at
         resolved = technique.Config.model_validate(options)
     except ValidationError as error:
-        details = [{**d, "loc": (*at, *d["loc"])} for d in error.errors()]
-        found = [located.problem(document, d, list(fields)) for d in details]  # type: ignore[arg-type]
+        details = [{**d, "loc": (*inside, *d["loc"])} for d in error.errors()]
+        found = [located.problem(document, d, known) for d in details]  # type: ignore[arg-type]
         raise RecipeError("wrong options", problems=found) from error
     return Plan(
         name=name,
@@ -312,6 +345,7 @@ def _plan(
         base=getattr(resolved, "base", None),
         config=resolved,
         parents=tuple(technique.parents(resolved)),
+        assumed=assumed,
     )
 
 
@@ -331,6 +365,7 @@ def _cross_checks(
     for plan in plans:
         check(plan, "base", plan.base, "model", config.models)
         check(plan, "provider", getattr(plan.config, "provider", None), "provider", config.providers)
+        problems += ill_worded(document, config.data.task if config.data else "classify", plan)
         for parent in plan.parents:
             field = next(
                 (f for f, v in plan.config if v == parent or (isinstance(v, list) and parent in v)),
@@ -339,7 +374,8 @@ def _cross_checks(
             check(plan, field, parent, "candidate", dict.fromkeys(names))
             problems += unanswered(document, plans, plan, field, parent)
     trained = [p.name for p in plans if p.stage in {"adapt", "federate"} and not _generates(p)]
-    if config.data.task == "generate" and trained:
+    data = config.data
+    if data is not None and data.task == "generate" and trained:
         problems.append(
             RecipeError(
                 f"its technique does not learn to generate, so {trained[0]!r} cannot be made",
@@ -348,8 +384,9 @@ def _cross_checks(
             )
         )
     problems += unknown_in_evaluate(
-        document, config.evaluate, names, config.data.keep, list(config.providers)
+        document, config.evaluate, names, data.keep if data else [], list(config.providers)
     )
+    problems += untranslated(document, config.evaluate, data.translation if data else None)
     try:
         _in_order(plans)
     except CycleError as error:
@@ -382,7 +419,12 @@ def json_schema() -> dict[str, Any]:
     schema = RecipeConfig.model_json_schema()
     options = []
     for name in registry.names("technique"):
-        one = registry.load("technique", name).Config.model_json_schema()
+        technique = registry.load("technique", name).Config
+        one = technique.model_json_schema()
+        if (assumed := assumption_of(name, technique)) is not None:
+            held = assumed.model_json_schema()
+            one.setdefault("$defs", {}).update(held.pop("$defs", {}))
+            one.setdefault("properties", {})["assumed"] = held
         schema.setdefault("$defs", {}).update(one.pop("$defs", {}))
         one["properties"] = {"technique": {"const": name}} | one.get("properties", {})
         one["required"] = ["technique", *one.get("required", [])]

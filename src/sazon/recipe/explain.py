@@ -35,6 +35,8 @@ def explain(recipe: Recipe) -> list[Explained]:
             )
         )
         rows += _walk(plan.config, f"{at}.", recipe.given)
+        if plan.assumed is not None:
+            rows += _walk(plan.assumed, f"{at}.assumed.", recipe.given)
     return rows
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from sazon.core import registry
 from sazon.core.errors import RecipeError, SazonError
 from sazon.core.located import LocatedDocument
-from sazon.data.config import PARTED_BY
+from sazon.data.config import PARTED_BY, Task
+from sazon.evaluate.asked import LABELS, NO_PLACE
 from sazon.evaluate.config import JSON_SCHEMA, EvaluateConfig
+from sazon.evaluate.perturb import SWAPPED_LANGUAGE
 
 if TYPE_CHECKING:
     from sazon.recipe import Plan
@@ -67,6 +69,47 @@ def _dotted(path: Sequence[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
+def ill_worded(document: LocatedDocument, task: Task, plan: Plan) -> list[SazonError]:
+    """An error where a candidate's own instruction does not fit what is asked for.
+
+    Args:
+        document: where it stands.
+        task: labels have to be listed in it, for free text there are none.
+        plan: the candidate.
+    """
+    words = getattr(plan.config, "instruction", None)
+    if words is None or (LABELS in words) == (task == "classify"):
+        return []
+    what, mend = NO_PLACE
+    if task == "generate":
+        what = "the instruction lists labels, and this task writes free text"
+        mend = "Leave the word labels between braces out, or write task: classify."
+    return [
+        RecipeError(
+            what,
+            where=f"{document.where(('candidates', plan.name, 'instruction'))} "
+            f"candidates.{plan.name}.instruction",
+            mend=mend,
+        )
+    ]
+
+
+def untranslated(
+    document: LocatedDocument, evaluate: EvaluateConfig, translation: str | None
+) -> list[SazonError]:
+    """An error where rows are to be asked in another language and nothing says how they read in it."""
+    if translation is not None or SWAPPED_LANGUAGE not in evaluate.robustness.changes:
+        return []
+    path = ("robustness", "changes", evaluate.robustness.changes.index(SWAPPED_LANGUAGE))
+    return [
+        RecipeError(
+            "swapped_language needs texts in the other language, and nothing says where they are",
+            where=f"{document.where(('evaluate', *path))} evaluate.{_dotted(path)}",
+            mend="Name the column that holds them: data.translation (it may be empty in some rows).",
+        )
+    ]
+
+
 def unanswered(
     document: LocatedDocument, plans: Sequence[Plan], plan: Plan, field: str, parent: str
 ) -> list[SazonError]:
@@ -79,8 +122,8 @@ def unanswered(
         field: its option that names the parent.
         parent: a candidate it is made of.
     """
-    if plan.technique not in COMPOUNDS:
-        return []
+    if plan.technique not in COMPOUNDS or plan.assumed is not None:
+        return []  # where a quality is assumed it is priced, not made
     # Only sources of quality say whether there are answers; whatever is trained has them.
     asked = next((p.config for p in plans if p.name == parent), None)
     if asked is None or getattr(asked, "answers", True):

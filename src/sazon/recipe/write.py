@@ -28,7 +28,7 @@ def first_recipe(found: Inspection, *, path: str, name: str) -> str:
         raise DataError(
             f"the column {found.roles['target']!r} looks like free text, not like a label",
             where=path,
-            mend="Only classification is learnt so far: add a column with one of a few labels.",
+            mend="Add a column with one of a few labels, or write a recipe with task: generate yourself.",
         )
     lines = [
         f"# Written by `sazon init` from {found.rows:,} rows. Check the columns, then: sazon run THIS_FILE",

@@ -32,6 +32,7 @@ _PATTERNS = (
         re.compile(r"in (?P<share>\d+) % of worlds no demand makes it cost the same as (?P<other>.+)"),
         "pattern.no_break_even",
     ),
+    (re.compile(r"a polynomial explains only (?P<share>\d+) % of the variance"), "pattern.poor_fit"),
     (re.compile(r"error of the capacity model, serving stack (?P<stack>.+)"), "pattern.capacity_error"),
     (re.compile(r"more than (?P<n>[\d,]+) further labels"), "pattern.many_labels"),
     (re.compile(r"accuracy\((?P<one>.+)\) = accuracy\((?P<other>[^)]+)\)"), "pattern.equal"),

@@ -5,7 +5,7 @@
         provider.received       # all bytes of all connections so far
 
 It speaks the OpenAI chat shape. Told to misbehave, it refuses, fails, redirects, hangs, breaks
-off or answers nonsense.
+off, answers nonsense, or stops at the most tokens allowed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Misbehaviour = Literal[
     "empty",
     "cut",
     "no_usage",
+    "length",
     "gzip",
     "endless",
     "nonsense",
@@ -164,12 +165,27 @@ class FakeProvider:
         elif how == "endless":
             yield _http(200, b" " * _ENDLESS_BYTES)
         elif how not in ("hang", "empty"):
-            yield _http(200, self._completion(body, usage=how != "no_usage"))
+            if json.loads(body).get("stream"):
+                yield from self._events(body)
+            else:
+                yield _http(200, self._completion(body, usage=how != "no_usage", whole=how != "length"))
 
-    def _completion(self, body: bytes, *, usage: bool = True) -> bytes:
+    def _events(self, body: bytes) -> Iterator[bytes]:
+        """The answer in pieces of three characters, as server-sent events; the usage in the last."""
+        whole = json.loads(self._completion(body))
+        said = whole["choices"][0]["message"]["content"]
+        yield b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = {k: whole[k] for k in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+        for start in range(0, len(said), 3):
+            delta = {"index": 0, "delta": {"content": said[start : start + 3]}, "finish_reason": None}
+            yield _chunk(head | {"choices": [delta]})
+        yield _chunk(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        yield _chunk(head | {"choices": [], "usage": whole["usage"]})
+        yield _chunk(None)
+
+    def _completion(self, body: bytes, *, usage: bool = True, whole: bool = True) -> bytes:
         request = json.loads(body)
-        text = request["messages"][-1]["content"]
-        said = self._answer(text)
+        said = self._answer(_said(request["messages"][-1]))
         content: dict[str, Any] = {
             "id": "chatcmpl-fake",
             "object": "chat.completion",
@@ -179,12 +195,12 @@ class FakeProvider:
                 {
                     "index": 0,
                     "message": {"role": "assistant", "content": said},
-                    "finish_reason": "stop",
+                    "finish_reason": "stop" if whole else "length",
                 }
             ],
         }
         if usage:
-            read = sum(len(m["content"].split()) for m in request["messages"]) + 4
+            read = sum(len(_said(m).split()) for m in request["messages"]) + 4
             written = max(1, len(said.split()))
             content["usage"] = {
                 "prompt_tokens": read,
@@ -192,6 +208,20 @@ class FakeProvider:
                 "total_tokens": read + written,
             }
         return json.dumps(content, ensure_ascii=False).encode()
+
+
+def _said(message: dict[str, Any]) -> str:
+    """A message's text, also when it comes in parts."""
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+
+
+def _chunk(event: dict[str, Any] | None) -> bytes:
+    """One server-sent event as an HTTP chunk; the last one ends the answer."""
+    data = (
+        b"data: " + (b"[DONE]" if event is None else json.dumps(event, ensure_ascii=False).encode()) + b"\n\n"
+    )
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n" + (b"0\r\n\r\n" if event is None else b"")
 
 
 def _http(status: int, body: bytes, *, kind: str = "application/json", extra: str = "") -> bytes:

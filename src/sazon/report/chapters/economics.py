@@ -30,7 +30,10 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
     blocks: list[Block] = [Paragraph(text=intro)]
     blocks += [f for f in (_plane(evidence, voice),) if f is not None]
     blocks += _tables(evidence, voice)
+    blocks += futures.energy(evidence, voice)
+    blocks += futures.breaks(evidence, voice)
     blocks += [f for f in (_fan(evidence, voice), _tornado(evidence, voice)) if f is not None]
+    blocks += futures.influences(evidence, voice)
     blocks += futures.blocks(evidence, voice)
     blocks += _inputs(evidence, voice)
     return Chapter(
@@ -68,7 +71,8 @@ def _tables(evidence: Evidence, voice: Voice) -> list[Block]:
     """What counts, then what it is made of, folded away."""
     present = {q for by_quantity in evidence.costs.summary.values() for q in by_quantity}
     first = [q for q in _FIRST if q in present]
-    rest = sorted(present - set(_FIRST) - set(futures.RISKS) - set(futures.DEPENDENCE))
+    elsewhere = {*_FIRST, *futures.RISKS, *futures.DEPENDENCE, *futures.ENERGY}
+    rest = sorted(present - elsewhere)
     caption = voice("economics.table", currency=evidence.currency)
     blocks: list[Block] = [_table(evidence, first, caption, voice)]
     if rest:

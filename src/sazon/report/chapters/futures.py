@@ -3,16 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sazon.core.types import Waiting
+from sazon.core.outlook import BreakEven, Crossing
+from sazon.core.types import Candidate, Estimate, Waiting
 from sazon.report import cells
-from sazon.report.document import Block, Bullets, Cell, Heading, Paragraph, Table
+from sazon.report.document import Block, Bullets, Cell, Folded, Heading, Paragraph, Table
 from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice, quantity
 
 RISKS = ("value_at_risk", "expected_shortfall", "event_loss", "event_loss_shortfall", "regret")
 """Quantities of the table of bad futures, in its order."""
+MOST_INFLUENCES = 10
 DEPENDENCE = ("loss_if_gone", "cost_to_leave", "effective_suppliers")
+
+
+ENERGY = ("energy", "energy_per_1000_requests", "carbon", "carbon_per_1000_requests")
+
+
+def breaks(evidence: Evidence, voice: Voice) -> list[Block]:
+    """Where each option costs as much as the cheapest other one."""
+    found = {b.name: b for b in evidence.costs.outlook.breaks}
+    shown = [c for c in cells.in_order(evidence) if c.name in found]
+    if not shown:
+        return []
+    table = Table(
+        caption=voice("futures.break_table"),
+        head=(
+            voice("adapt.candidate"),
+            *(voice(f"futures.{c}") for c in ("against", "demand", "above", "utilisation", "month")),
+        ),
+        rows=tuple(_break(c, found[c.name], voice) for c in shown),
+        chosen=cells.rows_of(evidence, evidence.decision.choice),
+        mark=cells.mark(evidence, voice),
+        foot=voice("futures.break_foot"),
+        stack=True,
+    )
+    return [Heading(text=voice("futures.break_title")), table]
+
+
+def _break(candidate: Candidate, found: BreakEven, voice: Voice) -> tuple[Cell, ...]:
+    return (
+        cells.named(candidate, voice),
+        Cell(text=found.against),
+        _crossing(found.demand, voice),
+        voice.estimate(found.above, badge=False),
+        _crossing(found.utilisation, voice),
+        _crossing(replace(found.month, at=replace(found.month.at, unit="")), voice),
+    )
+
+
+def _crossing(found: Crossing, voice: Voice) -> Cell:
+    """Where, and in how many futures nowhere."""
+    cell = voice.estimate(found.at, badge=False)
+    if found.nowhere.value is None:
+        return cell
+    return replace(cell, note=voice("futures.nowhere", share=voice.share(found.nowhere.value, digits=0)))
+
+
+def influences(evidence: Evidence, voice: Voice) -> list[Block]:
+    """Sobol' indices of the inputs that matter, with the fit behind them."""
+    outlook = evidence.costs.outlook
+    if not outlook.influences or outlook.fit.value is None:
+        return []
+    if all(i.total.value is None for i in outlook.influences):
+        return [Paragraph(text=voice("futures.no_influence", fit=voice.share(outlook.fit.value, digits=0)))]
+    table = Table(
+        caption=voice("futures.influence_table"),
+        head=(voice("economics.input"), voice("futures.first"), voice("futures.total")),
+        rows=tuple(
+            (
+                Cell(text=voice.driver(i.name)),
+                voice.estimate(i.first, badge=False),
+                voice.estimate(i.total, badge=False),
+            )
+            for i in outlook.influences[:MOST_INFLUENCES]
+        ),
+        foot=voice("futures.influence_foot", fit=voice.share(outlook.fit.value, digits=0)),
+    )
+    return [Folded(title=voice("futures.influence_table"), blocks=(table,))]
+
+
+def energy(evidence: Evidence, voice: Voice) -> list[Block]:
+    """Energy and carbon of each option."""
+    shown = _present(evidence, ENERGY)
+    if not shown:
+        return []
+    title = voice("futures.energy_title")
+    table = _table(evidence, shown, title, voice("futures.energy_foot"), voice)
+    return [Folded(title=title, blocks=(table,))]
 
 
 def blocks(evidence: Evidence, voice: Voice) -> list[Block]:
@@ -94,9 +173,11 @@ def _waiting(evidence: Evidence, voice: Voice) -> list[Block]:
 
 def _wait(waiting: Waiting, voice: Voice) -> str:
     """What waiting is worth, and the rule in words where it is worth anything."""
-    saved, moves = voice.estimate(waiting.value, badge=False), waiting.moves.value
+    loses = (waiting.value.value or 0.0) < 0
+    saved = voice.estimate(_turned(waiting.value) if loses else waiting.value, badge=False)
+    moves = waiting.moves.value
     told = voice(
-        "futures.waiting",
+        "futures.waiting_loses" if loses else "futures.waiting",
         start=waiting.start,
         then=waiting.then,
         commit=waiting.commit,
@@ -115,6 +196,12 @@ def _wait(waiting: Waiting, voice: Voice) -> str:
         value=voice.estimate(waiting.simple_value, badge=False).text,
     )
     return f"{told} {rule}"
+
+
+def _turned(estimate: Estimate) -> Estimate:
+    """A negative saving is a cost."""
+    value, low, high = (None if x is None else -x for x in (estimate.value, estimate.high, estimate.low))
+    return replace(estimate, value=value, low=low, high=high)
 
 
 def _dependence(evidence: Evidence, voice: Voice) -> list[Block]:

@@ -99,19 +99,28 @@ def _robustness(evidence: Evidence, voice: Voice) -> list[Block]:
     found = evidence.evaluation.robustness
     if not found:
         return []
-    by_place = {(r.candidate, r.perturbation): r for r in found}
-    changes = list(dict.fromkeys(r.perturbation for r in found))
+    by_place = {(r.candidate, r.perturbation, r.language): r for r in found}
+    changes = list(dict.fromkeys((r.perturbation, r.language) for r in found))
+    feet = ("foot", "translated") if any(p == "swapped_language" for p, _ in changes) else ("foot",)
     order = _seen_in(evidence, {r.candidate for r in found})
     table = Table(
         caption=voice("scrutiny.robustness_table"),
-        head=(voice("adapt.candidate"), *(voice.term("perturbation", c) for c in changes)),
+        head=(voice("adapt.candidate"), *(_change(*change, voice) for change in changes)),
         rows=tuple(
-            (cells.named(c, voice), *(_shaken(by_place.get((c.name, p)), voice) for p in changes))
+            (cells.named(c, voice), *(_shaken(by_place.get((c.name, *change)), voice) for change in changes))
             for c in order
         ),
-        foot=voice("scrutiny.robustness_foot"),
+        foot=" ".join(voice(f"scrutiny.robustness_{part}") for part in feet),
     )
     return [Heading(text=voice("scrutiny.robustness_title")), table]
+
+
+def _change(perturbation: str, language: str, voice: Voice) -> str:
+    """What was changed; in rows of one language, from which."""
+    said = voice.term("perturbation", perturbation)
+    if not language:
+        return said
+    return voice("scrutiny.from_language", change=said, language=voice.term("language", language))
 
 
 def _shaken(row: Robustness | None, voice: Voice) -> Cell:

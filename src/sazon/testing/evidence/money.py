@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from sazon.core.outlook import BreakEven, Crossing, Influence
 from sazon.core.types import (
     Candidate,
     Costs,
@@ -57,6 +58,8 @@ def costs(candidates: tuple[Candidate, ...]) -> Costs:
             "loss_if_gone": Estimate.none("it needs nobody outside", unit="EUR"),
             "cost_to_leave": _euros(5000.0),
             "effective_suppliers": Estimate(value=1.4, kind="assumed"),
+            "energy": Estimate(value=900.0, low=700.0, high=1200.0, unit="kWh", kind="assumed"),
+            "carbon": Estimate(value=160.0, low=120.0, high=220.0, unit="kg CO2e", kind="assumed"),
             "p_cheapest": Estimate(value=0.58 if name == candidates[2].name else 0.05, unit="share"),
         }
     return Costs(
@@ -130,6 +133,20 @@ def _outlook(names: tuple[str, ...]) -> Outlook:
             )
         ),
         everything=_euros(620.0),
+        influences=(
+            Influence(
+                name="value_of_error",
+                first=Estimate(value=0.41, low=0.36, high=0.46, unit="share"),
+                total=Estimate(value=0.66, low=0.6, high=0.71, unit="share"),
+            ),
+            Influence(
+                name="accuracy.probe",
+                first=Estimate.none("it moves together with another input", unit="share"),
+                total=Estimate.none("it moves together with another input", unit="share"),
+            ),
+        ),
+        fit=Estimate(value=0.93, unit="share"),
+        breaks=tuple(_break(name, names[2]) for name in names[:2]),
         waiting=tuple(
             Waiting(
                 start=names[-2],
@@ -147,13 +164,29 @@ def _outlook(names: tuple[str, ...]) -> Outlook:
                 (900.0, 300.0, False),
                 (500.0, None, True),
                 (0.0, None, True),
+                (-283.0, None, True),
             )
         ),
     )
 
 
+def _break(name: str, against: str) -> BreakEven:
+    nowhere = Estimate(value=0.34, low=0.33, high=0.35, unit="share", kind="assumed")
+    never = Estimate.none("it has no machines of its own", unit="share")
+    level = Estimate(value=34_000.0, low=8_000.0, high=190_000.0, unit="requests/day", kind="assumed")
+    return BreakEven(
+        name=name,
+        against=against,
+        demand=Crossing(at=level, nowhere=nowhere),
+        above=Estimate(value=0.99, unit="share"),
+        utilisation=Crossing(at=never, nowhere=never),
+        month=Crossing(at=Estimate(value=11.0, low=4.0, high=31.0, unit="month"), nowhere=nowhere),
+    )
+
+
 def _euros(value: float) -> Estimate:
-    return Estimate(value=value, low=0.9 * value, high=1.1 * value, unit="EUR", kind="assumed")
+    low, high = sorted((0.9 * value, 1.1 * value))
+    return Estimate(value=value, low=low, high=high, unit="EUR", kind="assumed")
 
 
 def decision(candidates: tuple[Candidate, ...], status: Literal["decided", "undecided"]) -> Decision:

@@ -34,16 +34,23 @@ def overlap(measured: list[Candidate]) -> tuple[Overlap, ...]:
 
 
 def robustness(measured: list[Candidate]) -> tuple[Robustness, ...]:
-    """Two changes; the first option was not asked about one of them."""
+    """Three changes, one of them by language; the first option was asked about one alone."""
     return tuple(
         Robustness(
             candidate=c.name,
             perturbation=change,
             drop=Estimate(value=drop, low=drop - 0.02, high=drop + 0.02, unit="share", n=300),
             changed=share(0.1, 300),
+            language=language,
         )
         for i, c in enumerate(measured)
-        for change, drop in (("typos", 0.04), ("no_accents", 0.004))
+        for change, language, drop in (
+            ("typos", "", 0.04),
+            ("no_accents", "", 0.004),
+            ("swapped_language", "", 0.01),
+            ("swapped_language", "en", -0.09),
+            ("swapped_language", "es", 0.11),
+        )
         if i or change == "typos"
     )
 

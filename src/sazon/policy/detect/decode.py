@@ -1,0 +1,177 @@
+"""What a text hides: escapes become characters, encoded blocks are opened, closed ones are reported.
+
+Escapes (JSON, URL, HTML) and markup in the middle of a word are readings with exact offsets. Blocks
+(base64, hex, gzip within, text written right to left) are pieces: what they hold has no offsets of
+its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from urllib.parse import unquote
+
+from sazon.policy.detect.reading import Reading
+
+DECODED_LIMIT = 65_536
+"""Most characters one block may hold; a larger one counts as closed."""
+LONGEST_DIGEST = {"base64": 96, "hex": 128}
+"""Characters of a SHA-512 with its name: what is longer, and no text, cannot be looked into."""
+
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"
+    r"|\\[nrt\"/]"
+    r"|%[0-7][0-9a-fA-F]|%[cdCD][0-9a-fA-F]%[89abAB][0-9a-fA-F]|%[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
+    r"|&#[0-9]{1,7};?|&#[xX][0-9a-fA-F]{1,6};?|&[A-Za-z]{2,8};"
+)
+_MARKUP = re.compile(r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>|[*`~|]{1,3}|\r?\n[ \t]{0,4}")
+_RIGHT_TO_LEFT = re.compile("\u202e([^\u202c\n]{4,4000})")
+_INVISIBLE = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200f\u2060-\u2064\ufeff]{8,}")
+_DATA_URI = re.compile(r"data:[a-z]{2,16}/[a-z0-9.+-]{1,60}[;a-zA-Z0-9=_-]{0,60};base64,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}(?:(?<=[A-Za-z0-9+/_-]{60})\r?\n[A-Za-z0-9+/_-]+)*+={0,2}")
+_HEX = re.compile(
+    r"[0-9a-fA-F](?<![0-9A-Za-wyzA-WYZ][0-9a-fA-F])[0-9a-fA-F][ :-]?(?:[0-9a-fA-F]{2}[ :-]?){7,}+"
+)
+_TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd\ud800-\udfff\ue000-\uf8ff]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """A block of a text that holds another text, or something that is none."""
+
+    start: int
+    end: int
+    text: str | None
+    """What it holds; None where that cannot be looked into."""
+
+
+def unescaped(reading: Reading) -> Reading:
+    """The reading with JSON, URL and HTML escapes as the characters they stand for."""
+    if not any(mark in reading.text for mark in "\\%&"):
+        return reading
+    return reading.rewritten(_ESCAPE, _character)
+
+
+def joined(reading: Reading) -> Reading:
+    """The reading without markup, and with numbers that a line break tears apart made whole."""
+    return reading.rewritten(_MARKUP, _without)
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Blocks of a text that hold another text, and closed ones; ordinary words are neither."""
+    if "data:" in text or "DATA:" in text:
+        for match in _DATA_URI.finditer(text):
+            if not match.group().lower().startswith("data:text/"):
+                yield Piece(start=match.start(), end=match.end(), text=None)
+    for match in _BASE64.finditer(text):
+        token = match.group()
+        if token.upper() == token or token[1:].islower():
+            # Text in base64 mixes both.
+            continue
+        piece = _opened(match, _from_base64(token))
+        unread = len(token) > LONGEST_DIGEST["base64"] and _looks_encoded(token)
+        if piece is not None or unread:
+            yield piece or Piece(start=match.start(), end=match.end(), text=None)
+    for match in _HEX.finditer(text):
+        digits = re.sub(r"[ :-]", "", match.group())
+        piece = _opened(match, bytes.fromhex(digits))
+        if piece is not None or len(digits) > LONGEST_DIGEST["hex"]:
+            yield piece or Piece(start=match.start(), end=match.end(), text=None)
+
+
+def disguises(text: str) -> Iterator[Piece]:
+    """Content in characters that folding takes away: written backwards, or for the machine alone."""
+    for match in _RIGHT_TO_LEFT.finditer(text):
+        yield Piece(start=match.start(), end=match.end(), text=match.group(1)[::-1])
+    for match in _INVISIBLE.finditer(text):
+        yield Piece(start=match.start(), end=match.end(), text=None)
+
+
+def _without(match: re.Match[str]) -> str:
+    """Nothing in place of a tag, of emphasis inside a word and of a line break inside a number."""
+    mark, text = match.group(), match.string
+    if mark[0] == "<":
+        return ""
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    inside = before.isdigit() if mark[0] in "\r\n" else before.isalnum()
+    return "" if inside and after.isalnum() else mark
+
+
+def _character(match: re.Match[str]) -> str:
+    escape = match.group()
+    if escape[0] == "&":
+        return html.unescape(escape)
+    if escape[0] == "%":
+        return unquote(escape)
+    if escape[1] not in "ux":
+        return {"n": "\n", "r": "\r", "t": "\t"}.get(escape[1], escape[1])
+    if len(escape) > 6:  # a pair of surrogates
+        high, low = int(escape[2:6], 16), int(escape[8:], 16)
+        return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
+    return chr(int(escape[2:], 16))
+
+
+def _from_base64(token: str) -> bytes | None:
+    core = re.sub(r"\s|=", "", token).replace("-", "+").replace("_", "/")
+    if len(core) % 4 == 1:
+        # One character too many, as where a block stands in a word: what is whole can be read.
+        core = core[:-1]
+    try:
+        return base64.b64decode(core + "=" * (-len(core) % 4))
+    except binascii.Error:
+        return None
+
+
+def _opened(match: re.Match[str], content: bytes | None) -> Piece | None:
+    """The piece that holds a text, or too much to be read; None for bytes that are no text."""
+    if not content:
+        return None
+    content = _unpacked(content)
+    text = _text_of(content) if len(content) <= DECODED_LIMIT else None
+    if text is None and len(content) <= DECODED_LIMIT:
+        return None
+    return Piece(start=match.start(), end=match.end(), text=text)
+
+
+def _unpacked(content: bytes) -> bytes:
+    """The bytes decompressed, as far as one byte over the limit; as they are where they are not packed."""
+    if content[:2] not in (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda"):
+        return content
+    try:
+        return zlib.decompressobj(wbits=47).decompress(content, DECODED_LIMIT + 1)
+    except zlib.error:
+        return content
+
+
+def _text_of(content: bytes) -> str | None:
+    """The text these bytes are, in the encodings people use; None where they are none."""
+    if content[1::2].count(0) == len(content) // 2 > 3:
+        return _decoded(content, "utf-16-le")
+    text = _decoded(content, "utf-8")
+    if text is None and sum(32 <= byte < 127 for byte in content) >= 0.9 * len(content):
+        text = _decoded(content, "cp1252")
+    return text
+
+
+def _decoded(content: bytes, encoding: str) -> str | None:
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return text if _TEXT.fullmatch(text) else None
+
+
+def _looks_encoded(token: str) -> bool:
+    """Whether capitals, small letters and digits change as often as in coded bytes, not as in words.
+
+    In random base64 64 % of neighbours are of different kinds; in words joined by capitals a fifth.
+    """
+    kinds = ["0" if c.isdigit() else "A" if c.isupper() else "a" if c.islower() else "-" for c in token]
+    changes = sum(first != second for first, second in pairwise(kinds))
+    return changes >= 0.4 * len(token)

@@ -1,0 +1,175 @@
+"""A small convolutional tagger in numpy: hashed features of words, three convolutions, one label a word."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sazon.policy.detect.names.features import ROWS, features, tokens
+from sazon.policy.detect.span import Kind, Span
+
+KINDS: tuple[Kind, ...] = (
+    "PERSON", "PLACE", "POSTCODE", "ADDRESS", "ORGANISATION", "PROFESSION", "FAMILY", "SEX", "AGE", "DATE",
+    "BIRTH_DATE",
+)  # fmt: skip
+"""What is looked for. Label 0 is *outside*; kind `k` has label `1 + 2k` at its first word, `2 + 2k` after."""
+_NAMES = frozenset({"PERSON", "PLACE", "ORGANISATION", "PROFESSION", "FAMILY"})
+_INITIAL = re.compile(r"[\W_][^\W\d_]\.\Z")
+LABELS = 1 + 2 * len(KINDS)
+CONVOLUTIONS = ((5, 1), (3, 2), (3, 4))
+"""Width and dilation of each: a word is judged with eight words on either side."""
+REACH = sum((width - 1) // 2 * dilation for width, dilation in CONVOLUTIONS)
+CHUNK = 4096
+"""Words looked at together: bounds the memory of a long text."""
+_KEPT = 16384
+"""Words whose vectors are kept for the next text."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """Weights as they are used, float32."""
+
+    table: npt.NDArray[np.int8]
+    """(rows, width): one vector a feature, to be multiplied by `scale`; row 0 is zero."""
+    scale: Floats
+    """(width,)"""
+    kernels: tuple[Floats, ...]
+    """Per convolution (width · in, out)."""
+    biases: tuple[Floats, ...]
+    head: Floats
+    """(hidden, labels)"""
+    head_bias: Floats
+    """(labels,)"""
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Network:
+        """From the arrays of a weights file."""
+        if arrays["table"].shape[0] != ROWS or arrays["head"].shape[1] != LABELS:
+            raise ValueError("the weights belong to other features or labels")
+        indices = range(len(CONVOLUTIONS))
+        return cls(
+            table=arrays["table"],
+            scale=arrays["scale"].astype(np.float32),
+            kernels=tuple(arrays[f"kernel{i}"].astype(np.float32) for i in indices),
+            biases=tuple(arrays[f"bias{i}"].astype(np.float32) for i in indices),
+            head=arrays["head"].astype(np.float32),
+            head_bias=arrays["head_bias"].astype(np.float32),
+        )
+
+    def embed(self, words: Sequence[str]) -> Floats:
+        """Vectors (words, width): the sums of the vectors of their features."""
+        rows = np.array([features(word) for word in words], dtype=np.intp)
+        return cast(Floats, self.table[rows].sum(axis=1, dtype=np.int32) * self.scale)
+
+    def logits(self, vectors: Floats) -> Floats:
+        """(words - 2 REACH, labels) of vectors (words, width): the first and last REACH are context only."""
+        x = vectors
+        for i, (kernel, bias, (width, dilation)) in enumerate(
+            zip(self.kernels, self.biases, CONVOLUTIONS, strict=True)
+        ):
+            n = len(x) - (width - 1) * dilation
+            seen = [x[k * dilation : k * dilation + n] for k in range(width)]
+            y = np.concatenate(seen, axis=1) @ kernel
+            y += bias
+            np.maximum(y, 0, out=y)
+            if i:
+                y += seen[width // 2]
+            x = y
+        return cast(Floats, x @ self.head + self.head_bias)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Vectors of words seen before, under Python's salted hash of the word: no text is kept."""
+
+    vectors: Floats
+    places: dict[int, int] = field(default_factory=dict)
+
+
+class Tagger:
+    """Finds spans with a network; may be used by several threads."""
+
+    def __init__(self, network: Network) -> None:
+        """Use these weights."""
+        self._network = network
+        self._lock = threading.Lock()
+        self._seen = self._empty()
+
+    def find(self, text: str) -> list[Span]:
+        """Spans of a text in order, without overlap."""
+        words = tokens(text)
+        spans = _spans(words, self._labels([word for word, _, _ in words]))
+        return [span for found in spans if (span := _trimmed(text, found)) is not None]
+
+    def _labels(self, words: list[str]) -> npt.NDArray[np.intp]:
+        labels = np.zeros(len(words), np.intp)
+        for start in range(0, len(words), CHUNK):
+            # With context on both sides the chunks give the labels of one long run.
+            stop = min(start + CHUNK, len(words))
+            first = max(0, start - REACH)
+            vectors = self._vectors(words[first : stop + REACH])
+            padded = np.zeros((stop - start + 2 * REACH, vectors.shape[1]), np.float32)
+            offset = REACH - (start - first)
+            padded[offset : offset + len(vectors)] = vectors
+            labels[start:stop] = self._network.logits(padded).argmax(axis=1)
+        return labels
+
+    def _vectors(self, words: list[str]) -> Floats:
+        keys = [hash(word) for word in words]
+        with self._lock:
+            seen = self._seen
+            new = {key: word for key, word in zip(keys, words, strict=True) if key not in seen.places}
+            if len(seen.places) + len(new) > _KEPT:
+                seen = self._seen = self._empty()
+                new = dict(zip(keys, words, strict=True))
+            if new:
+                first = len(seen.places)
+                seen.vectors[first : first + len(new)] = self._network.embed(list(new.values()))
+                seen.places.update({key: first + i for i, key in enumerate(new)})
+            return seen.vectors[[seen.places[key] for key in keys]]
+
+    def _empty(self) -> _Seen:
+        return _Seen(np.empty((_KEPT, self._network.table.shape[1]), np.float32))
+
+
+def _spans(words: Sequence[tuple[str, int, int]], labels: npt.NDArray[np.intp]) -> Iterator[Span]:
+    """Runs of words of one kind; a run begins at a first word or where the kind changes."""
+    kind: Kind | None = None
+    start = end = last = 0
+    for at in np.flatnonzero(labels).tolist():
+        word, left, right = words[at]
+        if "\n" in word:
+            continue
+        now, is_first = KINDS[(int(labels[at]) - 1) // 2], bool(labels[at] % 2)
+        if kind is not None and (now != kind or is_first or at != last + 1):
+            yield Span(start=start, end=end, kind=kind, detector="names")
+            kind = None
+        if kind is None:
+            kind, start = now, left
+        end, last = right, at
+    if kind is not None:
+        yield Span(start=start, end=end, kind=kind, detector="names")
+
+
+def _trimmed(text: str, span: Span) -> Span | None:
+    """Without signs at its edges; None where no letter is left. The point of an initial stays."""
+    if span.kind not in _NAMES:
+        return span
+    start, end = span.start, span.end
+    while start < end and not text[start].isalnum():
+        start += 1
+    while end > start and not text[end - 1].isalnum():
+        if _INITIAL.search(text, start, end):
+            break
+        end -= 1
+    if not any(character.isalpha() for character in text[start:end]):
+        return None
+    return span if (start, end) == (span.start, span.end) else replace(span, start=start, end=end)

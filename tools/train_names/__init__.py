@@ -1,0 +1,1 @@
+"""Training of the tagger of names: `python -m tools.train_names --data DIR`."""
