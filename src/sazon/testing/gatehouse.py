@@ -31,6 +31,7 @@ from sazon.policy.permit import Opening
 from sazon.policy.register import new_id
 from sazon.policy.ruling import Disclosure
 from sazon.policy.spending import Limits
+from sazon.policy.transport import Trust
 from sazon.testing.fake_provider import FakeProvider
 
 PROVIDER = "frontier"
@@ -133,6 +134,7 @@ def gatehouse(
     lookup: Lookup = system_lookup,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    trust: Trust | None = None,
     environment: Mapping[str, str] | None = None,
     dress: Callable[[Gate, Egress], Egress] = lambda gate, egress: egress,
 ) -> Iterator[Gatehouse]:
@@ -147,6 +149,7 @@ def gatehouse(
         lookup: another resolver.
         clock: another clock.
         limits: caps of the provider.
+        trust: how the provider proves itself.
         environment: where the provider's key stands.
         dress: wraps the way out, to meddle with it.
     """
@@ -161,6 +164,7 @@ def gatehouse(
         key=KEY_VARIABLE,
         max_tokens=256,
         limits=limits or Limits(tokens=100_000_000),
+        trust=trust or Trust(),
     )
     with contextlib.closing(Locks.open(policy, root=folder, clock=clock)) as locks:
         gate = locks.gate([opening])
