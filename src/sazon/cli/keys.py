@@ -171,6 +171,8 @@ def _table(found: KeyStatus, language: Language) -> list[str]:
         "version": found.version,
         "recovery": found.recovery or none,
         "fingerprint": found.fingerprint,
+        "log_key": found.log_key,
+        "consent_key": found.consent_key,
         "subjects": found.subjects,
         "records": found.records,
         "outdated": found.outdated,

@@ -76,6 +76,8 @@ def demo(
     with speaking_plainly(as_json=as_json):
         changes = [f"report.language={language}", *(overrides or [])]
         chosen = pipeline.demo_recipe(data=data, public=public, overrides=changes)
+        # Only invented texts are shown at the gate.
+        shipped = data is None and not public
         if against is not None:
             recording = pipeline.record_demo(
                 chosen,
@@ -89,7 +91,7 @@ def demo(
             )
             chosen = pipeline.with_recording(chosen, recording, url=against, model=model, price=price)
         with Progress(chosen, quiet=as_json) as progress:
-            outcome = pipeline.run(chosen, out=out, offline=not public, emit=progress)
+            outcome = pipeline.run(chosen, out=out, offline=not public, at_the_gate=shipped, emit=progress)
         show.outcome(outcome, language=chosen.config.report.language, as_json=as_json)
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sazon.core.types import Estimate, Finding
-from sazon.core.words import Language, number
+from sazon.core.words import Language, number, say
 
 if TYPE_CHECKING:
+    from sazon.core.exchange import Exchanges
     from sazon.core.outlook import Crossing
     from sazon.evaluate.record import Recording
     from sazon.pipeline import Outcome, Variant
@@ -100,6 +101,27 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
         typer.echo(f"{words['report']}: {_shown(result.report)}")
     else:
         typer.echo(words["renew"].format(run=_shown(result.directory)))
+    if result.exchanges is not None:
+        _at_the_gate(result.exchanges, _shown(result.directory), language)
+
+
+def _at_the_gate(found: Exchanges, run: Path, language: Language) -> None:
+    """One message refused and allowed, and what proves it, a line each."""
+
+    def line(key: str, **values: object) -> None:
+        typer.echo(say("sazon.cli", language, f"gate.{key}", **values))
+
+    typer.echo()
+    line("title", subject=found.exchanges[0].subject)
+    for one in found.exchanges:
+        ruling = one.ruling.words(language)
+        if one.allowed:
+            line("allowed", ruling=ruling, markers=" ".join(one.markers))
+            line("restored" if one.restored else "not_restored")
+        else:
+            line("refused", ruling=ruling, count=one.bytes_left)
+    line("proof", sent=found.sent, entries=found.entries)
+    line("verified" if found.verified else "not_verified", folder=run / "policy")
 
 
 def variants(found: Sequence[Variant], *, language: Language, as_json: bool) -> None:
@@ -186,12 +208,16 @@ def _as_data(result: Outcome) -> dict[str, Any]:
 
     decision = result.decision
     priced = {"costs": _costs(result)} if result.costs is not None and decision is None else {}
-    return priced | {
-        "directory": str(result.directory),
-        "report": str(result.report) if result.reported else None,
-        "table": TypeAdapter(list[dict[str, Any]]).dump_python(result.table, mode="json"),
-        "decision": TypeAdapter(type(decision)).dump_python(decision, mode="json") if decision else None,
-    }
+    return (
+        priced
+        | {
+            "directory": str(result.directory),
+            "report": str(result.report) if result.reported else None,
+            "table": TypeAdapter(list[dict[str, Any]]).dump_python(result.table, mode="json"),
+            "decision": TypeAdapter(type(decision)).dump_python(decision, mode="json") if decision else None,
+        }
+        | ({"policy": _plain(result.exchanges)} if result.exchanges is not None else {})
+    )
 
 
 def _costs(result: Outcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sazon import decide, report
 from sazon.core.types import Candidate, Costs, Decision, Evaluation, Finding, QualityDraws
 from sazon.core.words import LANGUAGES
+from sazon.pipeline.demo_policy import shown_policy
 from sazon.pipeline.surroundings import machine, versions
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def gather(
         | dict(looked.shown),
         suspects=looked.found,
         policy=policy_facts(kitchen, candidates),
+        exchanges=shown_policy(kitchen.run.directory),
         seconds={e["stage"]: e["seconds"] for e in manifest},
         looks=looks(kitchen),
         recipe_digest=wanted.digest,

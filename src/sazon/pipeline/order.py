@@ -17,6 +17,7 @@ import numpy as np
 from sazon import decide, economics, recipe, report
 from sazon.core import __version__, digest, files
 from sazon.core.events import Emit, silent
+from sazon.core.exchange import Exchanges
 from sazon.core.run import Run
 from sazon.core.types import (
     Candidate,
@@ -27,6 +28,7 @@ from sazon.core.types import (
     QualityDraws,
 )
 from sazon.pipeline.comparing import evaluate_and_option
+from sazon.pipeline.demo_policy import policy_digest, show_policy, shown_policy
 from sazon.pipeline.evidence import gather
 from sazon.pipeline.kitchen import Kitchen, prepare, run_directory
 from sazon.pipeline.live import with_recordings
@@ -51,6 +53,8 @@ class Outcome:
     costs: Costs | None = None
     decision: Decision | None = None
     findings: tuple[Finding, ...] = ()
+    exchanges: Exchanges | None = None
+    """What was shown at the gate, where that was wanted."""
     reported: bool = False
     """Whether the report on disk is of this outcome."""
 
@@ -97,6 +101,7 @@ def run(
     offline: bool = False,
     until: str = "report",
     only: str | None = None,
+    at_the_gate: bool = False,
     emit: Emit = silent,
 ) -> Outcome:
     """Carry a recipe through to its decision and report.
@@ -108,6 +113,7 @@ def run(
         offline: refuse every download.
         until: last stage wanted, one of `STAGES`.
         only: with `until="adapt"`: make only the candidates of this stage (`federate`) and their parents.
+        at_the_gate: also put one invented message before the gate, without consent and with it.
         emit: takes progress events.
 
     With `until="economics"` and no data there, candidates are priced on what is published or assumed.
@@ -135,7 +141,9 @@ def run(
             outcome = replace(outcome, costs=costs)
         if last >= STAGES.index("decide"):
             decision = _decide(kitchen, candidates, evaluation, quality, costs)
-            outcome = replace(outcome, decision=decision)
+            if at_the_gate:
+                show_policy(kitchen, candidates, decision)
+            outcome = replace(outcome, decision=decision, exchanges=shown_policy(directory))
         if last >= STAGES.index("report"):
             found = (candidates, outcome.findings, looked, evaluation, quality, costs, decision)
             _report(kitchen, gather(kitchen, *found))
@@ -219,6 +227,7 @@ def _report(kitchen: Kitchen, evidence: report.Evidence) -> None:
             "decide": digest.of_folder(kitchen.run.directory / "decide"),
             "economics": digest.of_folder(kitchen.run.directory / "economics"),
             "evaluate": digest.of_folder(kitchen.run.directory / "evaluate"),
+            "exchanges": policy_digest(kitchen.run.directory),
             "sazon": __version__,
         },
         work=lambda folder: report.write(evidence, folder, language=kitchen.recipe.config.report.language),

@@ -8,15 +8,20 @@ signed lines of the register, the key that signed them, and the place of the con
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sazon.core import digest
 from sazon.core.dataset import DataClass
-from sazon.core.errors import DataError
+from sazon.core.errors import DataError, IntegrityError
+from sazon.policy.audit.claims import INCLUSION, verify_entry
 from sazon.policy.config import Basis, Purpose
-from sazon.policy.consent import INSIDE, Record, written
+from sazon.policy.consent import INSIDE, Record, moment, written
+from sazon.policy.keys.keyring import verify
 from sazon.policy.locks import Locks
+from sazon.policy.register import ROLE, record_of, signed_bytes
 
 PROFILE = "https://w3id.org/dpv/guides/consent-27560"
 CONTEXT = {
@@ -86,6 +91,58 @@ def receipt(locks: Locks, id_: str) -> dict[str, Any]:
             "sazon:log": _logged(locks, id_),
         }
     }
+
+
+def verify_receipt(document: Mapping[str, Any], *, consent_key: bytes, log_key: bytes) -> Record:
+    """Check a receipt by itself: its signed lines, that it says what they say, its place in the log.
+
+    Args:
+        document: the receipt, as `json.loads` gives it.
+        consent_key: Ed25519 key of the register, had from the controller beforehand.
+        log_key: that of the audit log.
+
+    Returns:
+        The consent as the signed lines have it: as it stood when the receipt was made.
+
+    Raises:
+        IntegrityError: anything does not fit.
+    """
+    try:
+        proof = document["sazon:proof"]
+        tenant = document["dpv:hasDataController"]["dct:title"]
+        lines = [json.loads(line) for line in proof["sazon:signedLines"]]
+        record = _signed_record(lines, tenant, consent_key)
+        kinds = [line["event"]["type"] for line in lines]
+        logged = {_logged_event(one, log_key) for one in proof["sazon:log"]}
+    except (LookupError, TypeError, ValueError, AttributeError, DataError):
+        raise IntegrityError("the receipt is not in its form") from None
+    told = {key: value for key, value in document.items() if key != "sazon:proof"}
+    if told != json.loads(json.dumps(_described(record, tenant=tenant))):
+        raise IntegrityError("the receipt says something else than its signed lines")
+    if logged != {("consent" if kind == "given" else kind, record.id) for kind in kinds}:
+        raise IntegrityError("the log tells something else of this consent")
+    return record
+
+
+def _signed_record(lines: Sequence[Mapping[str, Any]], tenant: str, key: bytes) -> Record:
+    """The consent that signed lines of the register tell of: given, and perhaps ended."""
+    for line in lines:
+        signed = signed_bytes(tenant, line["number"], line["previous"], line["event"])
+        verify(key, ROLE, signed, base64.b64decode(line["signature"], validate=True))
+    given, *ends = (line["event"] for line in lines)
+    record = record_of(given["record"])
+    for end in ends:
+        record = replace(record, ended=end["type"], ended_at=moment(end["at"], where=record.id))
+    return record
+
+
+def _logged_event(shown: Mapping[str, Any], key: bytes) -> tuple[str, str]:
+    """What an entry of the log says happened, and to which consent; its inclusion is proved."""
+    parts = {"checkpoint": "checkpoint", "index": "index", "entry": "entry", "proof": "inclusion"}
+    proof = {name: shown[f"sazon:{said}"] for name, said in parts.items()}
+    opened = verify_entry({"format": INCLUSION, **proof}, key)
+    [consent] = opened["consents"]
+    return opened["event"], consent
 
 
 def _described(record: Record, *, tenant: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class _Line:
         return digest.of_text(self.text)
 
 
-def _signed(tenant: str, number: int, previous: str, event: Mapping[str, Any]) -> bytes:
+def signed_bytes(tenant: str, number: int, previous: str, event: Mapping[str, Any]) -> bytes:
     """The bytes under a line's signature."""
     return digest.of_text("sazon consent", tenant, str(number), previous, digest.of_json(event)).encode()
 
@@ -210,7 +210,7 @@ class Register:
             raise self._broken(number, "it is not a line that sazon wrote") from None
         if not same or line.number != number or line.previous != state.last:
             raise self._broken(number, "it does not follow the line before it")
-        signed = _signed(self.tenant, number, line.previous, line.event)
+        signed = signed_bytes(self.tenant, number, line.previous, line.event)
         try:
             self._signer.verify(ROLE, signed, line.signature)
         except IntegrityError:
@@ -268,7 +268,7 @@ class Register:
             number, previous, lines = self._state.lines, self._state.last, []
             for event in events:
                 number += 1
-                signature = self._signer.sign(ROLE, _signed(self.tenant, number, previous, event))
+                signature = self._signer.sign(ROLE, signed_bytes(self.tenant, number, previous, event))
                 line = _Line(number=number, previous=previous, event=event, signature=signature)
                 lines.append(line.text)
                 previous = line.digest

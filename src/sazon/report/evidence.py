@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sazon.core.exchange import Exchanges
 from sazon.core.suspects import Suspects
 from sazon.core.types import (
     Candidate,
@@ -82,6 +83,8 @@ class Evidence:
     """Training rows whose label is doubtful; None where nothing was looked at."""
     policy: Mapping[str, str] = field(default_factory=dict)
     """Fact → value: `basis`, `exits`, `exits_denied`, … (see the words under `policy.fact`)."""
+    exchanges: Exchanges | None = None
+    """Requests that were put before the gate to show what it does."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Stage → seconds it took."""
     looks: int = 1

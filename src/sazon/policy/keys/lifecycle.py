@@ -34,6 +34,10 @@ class KeyStatus:
     """KEM of the offline recovery key; empty where there is none."""
     fingerprint: str
     """Public key, hexadecimal, that signs recovery copies: to be noted beside the offline key."""
+    log_key: str
+    """Public key, hexadecimal, that signs the audit log: what outsiders check its proofs with."""
+    consent_key: str
+    """Public key, hexadecimal, that signs consents: what outsiders check receipts with."""
     erased: int
     """Subjects erased so far."""
     subjects: int
@@ -178,6 +182,8 @@ def status(policy: PolicyConfig, root: Path) -> KeyStatus:
         version=keyring.version,
         recovery=keyring.recovery.kem if keyring.recovery else "",
         fingerprint=keyring.public("recovery").hex(),
+        log_key=keyring.public("audit").hex(),
+        consent_key=keyring.public("consent").hex(),
         erased=len(keyring.erased),
         subjects=held.subjects,
         records=held.records,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sazon.core.exchange import Exchange, Exchanges
 from sazon.report import cells
-from sazon.report.document import Block, Cell, Chapter, Facts, Paragraph, Table
+from sazon.report.document import Block, Cell, Chapter, Facts, Heading, Paragraph, Table, Tone
 from sazon.report.evidence import Evidence
 from sazon.report.voice import Voice
 
@@ -35,9 +36,53 @@ def chapter(evidence: Evidence, voice: Voice) -> Chapter:
             mark=cells.mark(evidence, voice),
         )
     )
+    if evidence.exchanges is not None:
+        blocks += _at_the_gate(evidence.exchanges, voice)
     return Chapter(
         name="policy", title=voice("policy.title"), question=voice("policy.question"), blocks=tuple(blocks)
     )
+
+
+def _at_the_gate(found: Exchanges, voice: Voice) -> list[Block]:
+    """What was asked of a provider, what the gate said, what left, and what proves it."""
+    columns = ("asked", "ruling", "left", "answered", "log")
+    verified = Cell(text=voice("policy.yes" if found.verified else "policy.no"), tone=_tone(found.verified))
+    proof = voice("policy.gate.proof_counts", sent=found.sent, entries=found.entries)
+    facts = {"receipt": Cell(text=found.receipt, code=True), "proof": Cell(text=proof), "verified": verified}
+    return [
+        Heading(text=voice("policy.gate.title")),
+        Paragraph(text=voice("policy.gate.intro")),
+        Table(
+            caption=voice("policy.gate.table"),
+            head=tuple(voice(f"policy.gate.{name}") for name in columns),
+            rows=tuple(_exchange(one, voice) for one in found.exchanges),
+            stack=True,
+        ),
+        Facts(pairs=tuple((voice(f"policy.gate.{name}"), cell) for name, cell in facts.items())),
+    ]
+
+
+def _exchange(one: Exchange, voice: Voice) -> tuple[Cell, ...]:
+    whose = voice(
+        "policy.gate.whose", subject=one.subject, data_class=voice.term("policy.class", one.data_class)
+    )
+    left = (
+        voice("policy.gate.bytes", count=voice.number(one.bytes_left))
+        if one.bytes_left
+        else voice("policy.nothing")
+    )
+    restored = voice("policy.gate.restored") if one.restored else (one.label or "")
+    return (
+        Cell(text=voice("policy.gate.message", example=one.example[:12]), note=whose),
+        Cell(text=voice.phrase(one.ruling), tone=_tone(one.allowed)),
+        Cell(text=left, note=" ".join(one.markers)),
+        Cell(text=one.answered_by, note=restored),
+        Cell(text=", ".join(voice.term("policy.event", event) for event in one.events)),
+    )
+
+
+def _tone(good: bool) -> Tone:
+    return "good" if good else "bad"
 
 
 def _fact(key: str, value: str, voice: Voice) -> str:
