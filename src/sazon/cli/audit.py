@@ -121,9 +121,7 @@ def prove(
             document = claims.prove_entry(log, index, opened=opened or ["event", "at"])
             words, result = say("entry_proved", index=index), {"index": index}
         else:
-            where = _where(
-                event=[event], classes=classes, provider=provider, purposes=purpose
-            )
+            where = _where(event=[event], classes=classes, provider=provider, purposes=purpose)
             where |= _pairs(further or [])
             kept = checkpoint.read(anchor)[-1] if anchor else None
             dossier = claims.prove(
