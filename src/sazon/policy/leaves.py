@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from sazon.core.errors import PolicyRefused
@@ -40,6 +41,7 @@ Path = tuple[str | int, ...]
 _ANYTHING = Anything()
 _DEEPEST = 64
 _NESTED = 8
+_MOST_DIGITS = 40
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<mark>[\[\]{},:])',
@@ -155,7 +157,7 @@ def _walked(value: Any, replace: Replace, shape: Shape, path: Path, nested: int)
         raise _refused("wrong_type")
     if isinstance(shape, Number) and shape.holds(value):
         return value
-    text = json.dumps(value)
+    text = _plain_number(json.dumps(value))
     new = replace(Leaf(path=path, text=text, place="number"))
     return value if new == text else new
 
@@ -199,7 +201,7 @@ def _opened(text: str, replace: Replace, path: Path, place: Place, nested: int) 
             role: Place = "key" if _next_mark(text, token.end()) == ":" else "value"
             new = _opened(said, replace, inner, role, nested + 1)
         else:
-            said = written
+            said = _plain_number(written)
             new = replace(Leaf(path=inner, text=said, place="number"))
         if new != said:
             pieces += [text[end : token.start()], quoted(new)]
@@ -227,6 +229,15 @@ def _tokens(text: str, path: Path) -> Iterator[tuple[re.Match[str], Path]]:
             if _next_mark(text, token.end()) == ":":
                 steps[-1] = json.loads(mark, strict=False)
             yield token, (*path, *steps)
+
+
+def _plain_number(written: str) -> str:
+    """A whole number in its digits alone: 4.111e3 and 4111.0 are 4111, and may be somebody's."""
+    if "." not in written and "e" not in written and "E" not in written:
+        return written
+    number = Decimal(written)
+    whole = number.is_finite() and number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
+    return str(int(number)) if whole else written
 
 
 def _after_space(text: str, at: int) -> int:
