@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sazon.core.dataset import DataClass
 from sazon.core.errors import IntegrityError
-from sazon.core.store import Store
 from sazon.policy.consent import Record
 
 NOTICE = "ab" * 32
@@ -52,9 +49,3 @@ def consent(**changes) -> Record:
 def signer() -> OneKey:
     return OneKey()
 
-
-@pytest.fixture
-def local_store(tmp_path: Path) -> Store:
-    store = Store.open("sqlite:///policy.db", root=tmp_path)
-    yield store
-    store.close()

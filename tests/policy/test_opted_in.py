@@ -77,8 +77,8 @@ def test_no_row_of_anybody_else_is_ever_kept(facts, willing):
         )
 
 
-def test_lineage_names_what_a_persons_rows_entered(local_store):
-    lineage = Lineage(local_store, name_of=lambda subject: f"#{subject[::-1]}")
+def test_lineage_names_what_a_persons_rows_entered(store):
+    lineage = Lineage(store, name_of=lambda subject: f"#{subject[::-1]}")
     about = {"run": "r1", "candidate": "linear", "purpose": "adapt", "artifact": "ab" * 32}
     lineage.note(["ana", "luis"], **about)
     lineage.note(["ana"], **about)

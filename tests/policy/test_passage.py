@@ -7,6 +7,7 @@ import pytest
 
 from sazon.core.dataset import DataClass
 from sazon.core.errors import PolicyRefused
+from sazon.policy.config import PolicyConfig
 from sazon.policy.detect.inspector import Inspector
 from sazon.policy.detect.patterns import find as patterns
 from sazon.policy.detect.span import Span
@@ -221,3 +222,16 @@ def test_the_cap_ends_it(tmp_path, provider, inspector):
         house.ask(says(), subjects=["ana"])
         assert refused(house, says(), subjects=["ana"]) == "cap"
     assert len(provider.requests) == 1
+
+
+def test_the_whole_gatehouse_stands_on_postgresql_too(tmp_path, provider, inspector, postgres_url):
+    policy = PolicyConfig(consents="consents.jsonl", opt_in=["infer.external"], store=postgres_url)
+    for turn in range(2):
+        with gatehouse(tmp_path, provider, inspector=inspector, policy=policy) as house:
+            if turn == 0:
+                house.consent("ana")
+            house.ask(says(NIF), subjects=["ana"], conversation="c-1")
+            assert house.locks.log.verify().holds
+    first, second = (r["messages"][0]["content"] for r in provider.requests)
+    assert first == second
+    assert NIF.encode() not in provider.received

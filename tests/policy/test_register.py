@@ -15,8 +15,8 @@ from .conftest import OneKey, consent
 
 
 @pytest.fixture
-def register(tmp_path, signer, local_store) -> Register:
-    return Register(tmp_path / "consents.jsonl", tenant="clinic", signer=signer, store=local_store)
+def register(tmp_path, signer, store) -> Register:
+    return Register(tmp_path / "consents.jsonl", tenant="clinic", signer=signer, store=store)
 
 
 def again(register: Register, **changes) -> Register:
@@ -113,7 +113,7 @@ def test_every_flipped_bit_is_found(register, position, bit):
     assert len(again(register).current().records) == 2
 
 
-def test_another_organisation_signs_nothing_here(register, local_store):
+def test_another_organisation_signs_nothing_here(register, store):
     register.give([consent()])
     with pytest.raises(IntegrityError, match="signature"):
         again(register, signer=OneKey()).current()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sazon.cli.plain import speaking_plainly
+from sazon.cli.speaking import speaking_plainly
 
 if TYPE_CHECKING:
     from sazon.core.words import Language

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sazon.cli.plain import speaking_plainly
+from sazon.cli.speaking import speaking_plainly
 from sazon.core.words import LANGUAGES, Language, say
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sazon.cli.plain import Json, speaking_plainly
+from sazon.cli.arguments import Json
+from sazon.cli.speaking import speaking_plainly
 from sazon.core.errors import RecipeError
 from sazon.core.words import LANGUAGES, Language, say
 

@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from sazon.cli import audit, consent, keys
-from sazon.cli.plain import Json, speaking_plainly
+from sazon.cli.arguments import Json, Offline, Out, RecipeArgument, Record, Set, Spend, Yes
+from sazon.cli.speaking import speaking_plainly
 
 UNDECIDED = 4
 
@@ -35,22 +36,6 @@ app = typer.Typer(
 app.add_typer(consent.app, name="consent")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
-
-RecipeArgument = Annotated[Path, typer.Argument(help="A recipe (YAML) or the directory of a run.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: runs/<name>-<digest>.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c. May be repeated.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Refuse every download.")]
-Record = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--record",
-        help="Ask this candidate's provider first, and keep its answers; evaluate.judge: the judge."
-        " Repeatable.",
-    ),
-]
-Spend = Annotated[float | None, typer.Option("--spend", help="Most money each --record may cost.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Give the consent that --record asks for.")]
-
 
 # --------------------------------------------------------------------------- start
 
@@ -265,7 +250,6 @@ for _name, _stage, _about in (
     ("adapt", "adapt", "Make every candidate of a recipe: train, tune, distil, federate."),
     ("federate", "adapt", "Train the federated candidates of a recipe over their sites."),
     ("evaluate", "evaluate", "Answer the test set with every candidate and compare them."),
-    ("decide", "decide", "Say which candidate is best, how sure that is, and what would change it."),
     ("report", "report", "Write the report of a run."),
 ):
     app.command(_name, help=f"{_about}\n\nExample: [cyan]sazon {_name} recipe.yaml[/cyan]")(
@@ -311,6 +295,32 @@ def economics_(
 
 
 @app.command()
+def decide(
+    recipes: Annotated[
+        list[Path],
+        typer.Argument(help="A recipe or the directory of a run; several finished runs: together."),
+    ],
+    out: Out = None,
+    overrides: Set = None,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Say which candidate is best, how sure that is, and what would change it.
+
+    Several finished runs are decided together: what stands on the same machines shares them.
+
+    Example: [cyan]sazon decide recipe.yaml[/cyan]
+    """
+    if len(recipes) == 1:
+        _carry(recipes[0], "decide", out=out, overrides=overrides, offline=offline, as_json=as_json)
+        return
+    from sazon.cli import together
+
+    with speaking_plainly(as_json=as_json):
+        together.decide(recipes, alone=bool(out or overrides), as_json=as_json)
+
+
+@app.command()
 def serve(
     run: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
     candidate: Annotated[
@@ -318,7 +328,7 @@ def serve(
     ] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port; 0 takes any free one.")] = None,
 ) -> None:
-    """Answer on 127.0.0.1 with the chosen local candidate; nothing leaves.
+    """Answer on 127.0.0.1 with the chosen local candidate; a provider only where policy and people allow.
 
     Example: [cyan]sazon serve runs/front-desk-1a2b3c4d5e[/cyan]
     """

@@ -7,6 +7,7 @@ from sazon.economics.options import Option, TokenPrice
 from sazon.economics.prices import PriceConfig, price_of
 from sazon.economics.ranges import Range, Rate
 from sazon.economics.risk import check_risks
+from sazon.economics.sharing import Sharing, Task, share
 from sazon.economics.simulation import simulate
 from sazon.economics.worlds import stale_inputs
 
@@ -17,6 +18,8 @@ __all__ = [
     "PriceConfig",
     "Range",
     "Rate",
+    "Sharing",
+    "Task",
     "TokenPrice",
     "architecture_from",
     "check_risks",
@@ -24,6 +27,7 @@ __all__ = [
     "estimate_capacity",
     "hosted",
     "price_of",
+    "share",
     "simulate",
     "stale_inputs",
 ]

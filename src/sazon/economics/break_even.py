@@ -158,19 +158,16 @@ def _utilisation(
     rows, (j, other) = worlds.rows, pair
     use = ledgers.bare[rows, other] - ledgers.fixed[rows, other]
     saved = (use + ledgers.errors[rows, other] - ledgers.errors[rows, j]) / ledgers.requests_today[rows]
-    full = (
-        _requests_per_s(option, config, held, worlds)
-        * DAYS_PER_MONTH
-        * SECONDS_PER_DAY
-        * market.end.sum(axis=1)
-    )
-    machine = _machine(option, config, held, market, worlds)
+    seconds = DAYS_PER_MONTH * SECONDS_PER_DAY * market.end.sum(axis=1)
+    full = requests_per_s(option, config, held, worlds) * seconds
+    single = config.model_copy(update={"hardware": config.hardware.model_copy(update={"spares": 0})})
+    machine = machines_cost(option, single, held, market.times(0).without_events(), worlds)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = machine / (full * saved)
     return _crossing(np.where((saved > 0) & (share <= 1), share, np.inf), "share")
 
 
-def _requests_per_s(
+def requests_per_s(
     option: Option, config: EconomicsConfig, held: Mapping[str, Option], worlds: Block
 ) -> Floats:
     """What one replica or one small server answers when it is never idle, shape (worlds,)."""
@@ -179,20 +176,15 @@ def _requests_per_s(
     return replica_of(option, config, worlds)[1]
 
 
-def _machine(
+def machines_cost(
     option: Option, config: EconomicsConfig, held: Mapping[str, Option], market: Market, worlds: Block
 ) -> Floats:
-    """Discounted cost of one replica or small server over the horizon, power included, shape (worlds,)."""
-    nobody = Range(value=0.0)
-    alone = config.model_copy(
-        update={
-            "hardware": config.hardware.model_copy(update={"spares": 0}),
-            "staff_hours": {MACHINES: StaffHours(setup=nobody, monthly=nobody, retrained=False)},
-        }
-    )
+    """Discounted cost of an option's machines, power and spares included, staff not; shape (worlds,)."""
+    nobody = StaffHours(setup=Range(value=0.0), monthly=Range(value=0.0), retrained=False)
+    alone = config.model_copy(update={"staff_hours": {MACHINES: nobody}})
     bare = replace(option, technique=MACHINES, setup_hours=None, monthly_hours=None, training_seconds=0.0)
     load = load_of(bare, {**held, option.name: bare}, worlds)
-    return flows_of(load, alone, replace(market, strikes={}), worlds).fixed
+    return flows_of(load, alone, market, worlds).total
 
 
 # ---------------------------------------------------------------------- estimates

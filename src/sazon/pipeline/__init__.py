@@ -9,6 +9,7 @@ from sazon.pipeline.handing_over import export
 from sazon.pipeline.judging import JUDGE, prepare_judge
 from sazon.pipeline.live import record_answers, record_candidates
 from sazon.pipeline.order import Outcome, run
+from sazon.pipeline.sharing import decide_together
 from sazon.pipeline.what_if import Variant, what_if
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Outcome",
     "Variant",
     "check",
+    "decide_together",
     "demo_recipe",
     "explain",
     "export",

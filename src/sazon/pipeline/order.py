@@ -168,6 +168,9 @@ def _economics(
         rng = opened.rng("economics.worlds")
         costs = economics.simulate(config, options, quality, rng=rng)
         files.write_costs(costs, folder)
+        # For several runs to share machines: see pipeline/sharing.py.
+        (folder / "options.json").write_text(files.to_json(tuple(options)), encoding="utf-8")
+        (folder / "config.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     inputs = {
         "config": digest.of_text(config.model_dump_json()),

@@ -1,15 +1,12 @@
-"""What all commands share: errors in words with their exit code, and `--json`."""
+"""How errors look: words and exit codes for what sazon refuses, a traceback for a bug."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Annotated
 
 import typer
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 
 @contextlib.contextmanager
