@@ -16,7 +16,7 @@ from sazon.economics.cashflow import TOKENS_IN, TOKENS_OUT, throughput_error
 from sazon.economics.risk import draw_hazards
 from sazon.economics.worlds import Worlds
 
-WORLDS = 99
+WORLDS = 50
 """Below a hundred nothing is asked about the worth of knowing, which would take longest."""
 PRICE = TokenPrice(input_per_mtok=0.5, output_per_mtok=2.0, currency="USD", as_of="2026-11-01", source="test")
 

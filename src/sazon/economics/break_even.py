@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sazon.core.outlook import BreakEven, Crossing
 from sazon.core.types import Estimate, Floats
-from sazon.economics.cashflow import Flows, Load, flows_of, load_of, replica_of
+from sazon.economics.cashflow import Load, flows_of, load_of, replica_of
 from sazon.economics.config import EconomicsConfig, StaffHours
 from sazon.economics.market import DAYS_PER_MONTH, SECONDS_PER_DAY, Market
 from sazon.economics.options import Option
@@ -158,10 +158,10 @@ def _utilisation(
     rows, (j, other) = worlds.rows, pair
     use = ledgers.bare[rows, other] - ledgers.fixed[rows, other]
     saved = (use + ledgers.errors[rows, other] - ledgers.errors[rows, j]) / ledgers.requests_today[rows]
-    month_s = DAYS_PER_MONTH * SECONDS_PER_DAY
-    full = requests_per_s(option, config, held, worlds) * month_s * market.end.sum(axis=1)
+    seconds = DAYS_PER_MONTH * SECONDS_PER_DAY * market.end.sum(axis=1)
+    full = requests_per_s(option, config, held, worlds) * seconds
     single = config.model_copy(update={"hardware": config.hardware.model_copy(update={"spares": 0})})
-    machine = machines_of(option, single, held, market, worlds).fixed
+    machine = machines_cost(option, single, held, market.times(0).without_events(), worlds)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = machine / (full * saved)
     return _crossing(np.where((saved > 0) & (share <= 1), share, np.inf), "share")
@@ -176,15 +176,15 @@ def requests_per_s(
     return replica_of(option, config, worlds)[1]
 
 
-def machines_of(
+def machines_cost(
     option: Option, config: EconomicsConfig, held: Mapping[str, Option], market: Market, worlds: Block
-) -> Flows:
-    """What an option's machines cost, power and spares included, staff and events not."""
+) -> Floats:
+    """Discounted cost of an option's machines, power and spares included, staff not; shape (worlds,)."""
     nobody = StaffHours(setup=Range(value=0.0), monthly=Range(value=0.0), retrained=False)
     alone = config.model_copy(update={"staff_hours": {MACHINES: nobody}})
     bare = replace(option, technique=MACHINES, setup_hours=None, monthly_hours=None, training_seconds=0.0)
     load = load_of(bare, {**held, option.name: bare}, worlds)
-    return flows_of(load, alone, replace(market, strikes={}), worlds)
+    return flows_of(load, alone, market, worlds).total
 
 
 # ---------------------------------------------------------------------- estimates

@@ -138,6 +138,10 @@ class Market:
         """The same world with so many times its demand."""
         return replace(self, requests=self.requests * factor)
 
+    def without_events(self) -> Market:
+        """The same demand, with nothing else that strikes."""
+        return replace(self, strikes={})
+
     def since(self, month: int) -> Market:
         """The same world from a month on, money still in today's worth."""
         paths = ("requests", "start", "end", "token_drift")

@@ -11,10 +11,10 @@ import numpy as np
 
 from sazon.core.errors import RecipeError
 from sazon.core.types import Costs, Estimate, Floats
-from sazon.economics.break_even import machines_of, requests_per_s
+from sazon.economics.break_even import machines_cost, requests_per_s
 from sazon.economics.cashflow import flows_of, load_of
 from sazon.economics.config import EconomicsConfig
-from sazon.economics.market import DAYS_PER_MONTH, SECONDS_PER_DAY, Market, draw_market
+from sazon.economics.market import Market, draw_market
 from sazon.economics.options import Option
 from sazon.economics.risk import draw_hazards
 from sazon.economics.summary import cheapest_shares, spread
@@ -184,7 +184,7 @@ def _ground(task: Task) -> _Ground:
     providers = sorted({o.stands_on for o in options.values() if o.place == "api"})
     hazards = draw_hazards(config.risks, providers, worlds, months=config.months, currency=config.currency)
     block = worlds.block(0, MOST_WORLDS)
-    market = replace(draw_market(config, block, hazards), strikes={})
+    market = draw_market(config, block, hazards).without_events()
     columns = [task.costs.candidates.index(name) for name in task.choices]
     uses = {
         name: use
@@ -203,7 +203,7 @@ def _use(
         return None
     hosted = option.place == "host"
     capacity = requests_per_s(option, config, held, worlds)
-    machines = machines_of(option, config, held, market, worlds).total
+    machines = machines_cost(option, config, held, market, worlds)
     staff = np.zeros(worlds.count)
     if hosted:
         staff = flows_of(load_of(option, held, worlds), config, market, worlds).total - machines
@@ -233,10 +233,10 @@ def _joint(grounds: Sequence[_Ground], group: Sequence[tuple[int, _Use]]) -> tup
     ground = grounds[t]
     busy = sum((use.busy for _, use in group), start=np.zeros_like(first.busy))
     # As many requests of the first kind as keep as many machines busy.
-    mean = busy * first.capacity[:, None] / ground.market.peak_to_mean[:, None]
-    market = replace(ground.market, requests=mean * DAYS_PER_MONTH * SECONDS_PER_DAY)
-    machines = machines_of(first.option, ground.task.config, ground.task.options, market, ground.worlds)
-    return machines.total, np.max([use.staff for _, use in group], axis=0)
+    requests = busy * (first.capacity / ground.market.peak_per_request)[:, None]
+    market = replace(ground.market, requests=requests)
+    machines = machines_cost(first.option, ground.task.config, ground.task.options, market, ground.worlds)
+    return machines, np.max([use.staff for _, use in group], axis=0)
 
 
 def _told(grounds: Sequence[_Ground], t: int, alone: int, combination: Sequence[int]) -> SharedTask:
