@@ -15,14 +15,17 @@ import pytest
 from typer.testing import CliRunner
 
 from sazon import pipeline, recipe
+from sazon.adapt.distill.recorded import read_answers
 from sazon.cli.main import app
-from sazon.core.dataset import DataClass
+from sazon.core.dataset import DataClass, Dataset, Example, TrainingData
 from sazon.core.errors import EnvironmentLacks, IntegrityError, PolicyRefused
 from sazon.evaluate.record import Recording
 from sazon.evaluate.sheets import AnswerSheet
 from sazon.models.recorded import read_recording
 from sazon.pipeline.unlocking import unlocked
 from sazon.policy.consent import Record
+from sazon.policy.detect.inspector import Inspector
+from sazon.policy.detect.patterns import find as patterns
 from sazon.policy.keys.keyring import Keyring
 from sazon.policy.keys.source import create_source
 from sazon.policy.locks import Locks
@@ -288,14 +291,10 @@ def test_public_data_is_logged_too_where_there_are_keys(tmp_path):
 
 
 def test_a_text_that_cannot_be_looked_into_is_counted_and_never_sent(ready, monkeypatch):
-    from sazon.policy.detect import inspector
-    from sazon.policy.detect.inspector import Inspector
-    from sazon.policy.detect.patterns import find
-
     def broken(text: str) -> list[Any]:
         if "mensaje 3" in text:
             raise ValueError(text)
-        return list(find(text))
+        return list(patterns(text))
 
     path, provider = ready
     consent(path)
@@ -303,7 +302,6 @@ def test_a_text_that_cannot_be_looked_into_is_counted_and_never_sent(ready, monk
         "sazon.pipeline.asking_people.default_inspector",
         lambda names, timeout_s: Inspector({"broken": broken}, timeout_s=60.0, size_limit=10_000),
     )
-    assert inspector.default_inspector is not None
     made = ask_for(path)
     assert (made.asked, made.blocked, len(provider.requests)) == (5, 1, 5)
     assert b"mensaje 3" not in provider.received
@@ -408,6 +406,20 @@ def test_another_process_with_the_same_keys_replays_and_one_with_others_does_not
     make_keys(path)
     with unlocked(recipe.read(path)), pytest.raises(IntegrityError, match="the keys here are of"):
         read_recording(made.path)
+
+
+def test_what_was_recorded_sealed_can_be_learnt_from(ready):
+    path, _ = ready
+    consent(path)
+    made = ask_for(path)
+    rows = tuple(Example(id=str(i), input=said(i), target="") for i in range(6))
+    seen = Dataset(name="seen", split="fit", examples=rows)
+    data = TrainingData(fit=seen, validation=seen.select([]), labels=LABELS)
+    with unlocked(recipe.read(path)):
+        read = read_answers(made.path, data)
+    assert [LABELS[i] for i in read.shares.argmax(axis=1)] == [LABELS[i % 2] for i in range(6)]
+    with pytest.raises(EnvironmentLacks, match="sealed under the keyring"):
+        read_answers(made.path, data)
 
 
 def test_a_changed_or_moved_line_is_found_out(ready):

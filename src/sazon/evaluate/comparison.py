@@ -226,7 +226,7 @@ def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[E
 
     Free text about people is not repeated here: of such rows it stands who was right, not what was said.
     """
-    told = _may_be_told(graded, test)
+    clear = _may_be_told(graded, test)
     blame = np.zeros(len(test))
     for one in graded.values():
         sure = np.where(np.isfinite(one.sheet.confidence), one.sheet.confidence, 0.5)
@@ -235,9 +235,9 @@ def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[E
     return tuple(
         ErrorRow(
             example=test.examples[i].id,
-            target=test.examples[i].target if told else "",
+            target=test.examples[i].target if clear else "",
             answers={
-                n: label if told else ""
+                n: label if clear else ""
                 for n, g in graded.items()
                 if (label := g.sheet.labels[i]) is not None
             },

@@ -72,8 +72,9 @@ class Safe:
         Raises:
             IntegrityError: it was changed, or sealed for another place or under other keys.
         """
-        parts = unframe(from_text(sealed) or b"")
-        if len(parts) != 2:
+        raw = from_text(sealed) or b""
+        parts = unframe(raw)
+        if len(parts) != 2 or frame(*parts) != raw:
             raise IntegrityError(_CHANGED, mend=_ASK_AGAIN)
         whose, content = parts
         told = unframe(unseal(self._own(), whose, frame("whose", *place), what=_CHANGED, mend=_ASK_AGAIN))
