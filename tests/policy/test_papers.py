@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -21,10 +22,12 @@ from sazon.core.words import LANGUAGES, catalogue
 from sazon.pipeline.consenting import locks_of
 from sazon.pipeline.papers import facts_of
 from sazon.policy import papers
+from sazon.policy.audit.entry import Entry
 from sazon.policy.config import Basis, LocalPurpose, Purpose
 from sazon.policy.keys import lifecycle
 from sazon.policy.lineage import Lineage
 from sazon.policy.papers.facts import STATES, Facts, Place, place_of
+from sazon.policy.papers.history import Sent, counted
 from sazon.policy.papers.markdown import plain
 from sazon.policy.papers.measures import MeasureKey, measures
 from sazon.policy.papers.risks import RiskKey, risks
@@ -161,8 +164,9 @@ def test_what_was_sent_is_what_the_log_counts(facts: Facts, entries: list[dict[s
     assert sum(told.found.values()) == sum(n for one in sent for n in one["found"].values()) > 0
     assert (told.first, told.last) == (sent[0]["at"], sent[-1]["at"])
     shown = papers.markdown(papers.dpia(facts), "en")
-    assert "4 requests about 3 people" in shown
-    assert "personal 3, special 1" in shown
+    assert (
+        "| requests: 4; people: 3; broken off before leaving: 0 | personal: 3; special category: 1 |" in shown
+    )
 
 
 def test_refusals_are_told_by_reason(facts: Facts, entries: list[dict[str, Any]]) -> None:
@@ -257,6 +261,80 @@ def test_a_measure_takes_its_risk_away(tmp_path: Path) -> None:
     assert not {"detection", "pseudonyms"} & {one.key for one in measures(found)}
 
 
+def test_what_the_log_and_the_recipe_show_is_a_risk(facts: Facts) -> None:
+    def keys(**changes: Any) -> set[str]:
+        return {one.key for one in risks(replace(facts, **changes))}
+
+    before = keys()
+    assert keys(federates=True, sites=("norte", "sur")) - before == {"federated"}
+    assert keys(detectors=("patterns",)) - before == {"no_names"}
+    assert keys(history=replace(facts.history, events=Counter(clock=2))) - before == {"clock_set_back"}
+    as_is = {"frontier": replace(facts.history.sent["frontier"], as_is=3)}
+    assert keys(history=replace(facts.history, sent=as_is)) - before == {"sent_as_is"}
+    pinned = tuple(replace(one, pinned=True) for one in facts.providers)
+    assert before - keys(providers=pinned) == {"no_pin"}
+
+
+def test_federated_work_names_its_sites_and_what_nobody_recorded(facts: Facts) -> None:
+    shown = papers.markdown(papers.ropa(replace(facts, federates=True, sites=("norte", "sur"))), "es")
+    assert "| norte | sede de la federación |" in shown
+    assert "Lo que se intercambian las sedes" in shown
+    assert "| entrenamiento federado (federate) | nadie ha consentido todavía | nadie todavía |" in shown
+
+
+def test_a_detector_that_cannot_be_used_is_no_measure(tmp_path: Path) -> None:
+    wanted = recipe_in(tmp_path, RECIPE + "  detectors: [patterns, not-installed]\n")
+    lifecycle.init(wanted.config.policy, tmp_path)
+    found = facts_of(wanted)
+    assert not {"detection", "pseudonyms"} & {one.key for one in measures(found)}
+    assert "NOT in operation" in papers.markdown(papers.dpia(found), "en")
+
+
+CLASSES = st.lists(st.sampled_from(["public", "personal", "unknown"]), max_size=2, unique=True)
+ENTRY = st.fixed_dictionaries(
+    {
+        "event": st.sampled_from(
+            ["ruling", "sent", "answered", "failed", "stopped", "erased", "clock", "new"]
+        ),
+        "provider": st.sampled_from(["a", "b"]),
+        "purposes": st.sampled_from([["infer.external"], ["evaluate", "infer.external"]]),
+        "classes": CLASSES,
+        "subjects": st.lists(st.sampled_from(["s1", "s2", "s3"]), max_size=3, unique=True),
+        "people": st.integers(0, 4),
+        "found": st.dictionaries(st.sampled_from(["NIF", "PERSON"]), st.integers(1, 3)),
+        "allow": st.booleans(),
+        "left": st.booleans(),
+        "reason": st.sampled_from(["no_consent", "expired"]),
+    }
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(ENTRY, max_size=12))
+def test_any_log_is_counted_once_and_whole(many: list[dict[str, Any]]) -> None:
+    log = [
+        Entry(index=i, fields=fields | {"at": f"2026-11-{i + 1:02}"}, seed=b"")
+        for i, fields in enumerate(many)
+    ]
+    found = counted(log)
+    assert found.entries == len(many) == sum(found.events.values())
+    refused = [m for m in many if m["event"] in ("ruling", "stopped") and not m["allow"]]
+    assert sum(found.refused.values()) == len(refused)
+    assert found.allowed == sum(m["event"] == "ruling" and m["allow"] for m in many)
+    assert found.erased == {s for m in many if m["event"] == "erased" for s in m["subjects"]}
+    for provider in "ab":
+        here = [m for m in many if m["provider"] == provider]
+        sent, told = [m for m in here if m["event"] == "sent"], found.sent.get(provider, Sent())
+        assert told.requests == len(sent)
+        assert told.by_class == Counter(c for m in sent for c in m["classes"])
+        assert told.found == sum((Counter(m["found"]) for m in sent), Counter())
+        assert told.people == {s for m in sent for s in m["subjects"]}
+        assert told.more_people == any(m["people"] > len(m["subjects"]) for m in sent)
+        assert told.answered == sum(m["event"] == "answered" for m in here)
+        assert told.never_left == sum(m["event"] == "failed" and not m["left"] for m in here)
+        assert told.as_is == sum("evaluate" in m["purposes"] and m["classes"] != ["public"] for m in sent)
+
+
 @pytest.mark.parametrize(
     ("region", "house", "place"),
     [
@@ -334,16 +412,24 @@ def test_there_are_words_for_whatever_may_happen() -> None:
         assert not [key for key in keys if f"{family}.{key}" not in words]
 
 
-OUTSIDE = st.text(max_size=40)
-
-
-@given(OUTSIDE)
+@settings(max_examples=50)
+@given(st.text(max_size=40))
 def test_text_from_outside_is_no_markup(text: str) -> None:
     shown = plain(text)
     assert all(letter.isprintable() for letter in shown)
     bare = shown.replace("\\\\", "")
     for mark in "|`<[*":
         assert bare.count(mark) == bare.count(f"\\{mark}")
+
+
+def test_names_from_outside_end_no_line_and_no_cell(facts: Facts) -> None:
+    provider = replace(facts.providers[0], name="a|b\n# c")
+    named = replace(facts, controller="x\n## y", providers=(provider, *facts.providers[1:]))
+    for paper, plain_one in zip(both(named), both(facts), strict=True):
+        shown = papers.markdown(paper, "en")
+        heads = [line for line in shown.splitlines() if line.startswith("#")]
+        assert heads == [line for line in papers.markdown(plain_one, "en").splitlines() if line[:1] == "#"]
+        assert "a\\|b" in shown
 
 
 # ---------------------------------------------------------------------- nothing, and damage

@@ -188,7 +188,6 @@ def export(
     """Write all entries of a time, every field open, with the proof that none is missing; or a draft paper.
 
     Example: [cyan]sazon audit export --since 2026-01-01 --out entries.json[/cyan]
-    Example: [cyan]sazon audit export --dpia --recipe recipe.yaml --lang es --out dpia.md[/cyan]
     """
     from sazon.policy.audit import claims
 

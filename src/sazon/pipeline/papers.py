@@ -15,7 +15,7 @@ from sazon.pipeline.surroundings import cache_folder
 from sazon.policy.audit.checkpoint import Checkpoint
 from sazon.policy.audit.entry import Entry
 from sazon.policy.consent import INSIDE, Record
-from sazon.policy.destination import Destination
+from sazon.policy.destination import LOOPBACK_NAMES, Destination
 from sazon.policy.detect.inspector import default_inspector
 from sazon.policy.lineage import Lineage
 from sazon.policy.locks import Locks
@@ -71,6 +71,7 @@ def facts_of(wanted: Recipe, *, anchors: Sequence[Checkpoint] = ()) -> Facts:
             has_data=wanted.config.data is not None,
             keys=_keys(locks),
             log=log,
+            loopback=wanted.config.gateway.host in LOOPBACK_NAMES,
             stale=stale,
             stale_people=stale_people,
         )
@@ -104,7 +105,6 @@ def _keys(locks: Locks) -> Keys:
         erased=len(ring.erased),
         subjects=held.subjects,
         records=held.records,
-        store=locks.store.dialect,
     )
 
 

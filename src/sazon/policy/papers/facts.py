@@ -98,8 +98,6 @@ class Keys:
     """People whose keys were destroyed."""
     subjects: int
     records: int
-    store: str
-    """`sqlite` or `postgresql`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +139,8 @@ class Facts:
     has_data: bool
     keys: Keys
     log: Log
+    loopback: bool
+    """Whether the gateway listens on this machine only."""
     stale: tuple[str, ...] = field(default=())
     """Artifacts made with rows of people who have since withdrawn or were erased."""
     stale_people: int = 0

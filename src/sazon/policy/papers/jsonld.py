@@ -161,6 +161,7 @@ def _provider(one: Provider, facts: Facts) -> dict[str, Any]:
         "@type": "dpv:Recipient",
         "dct:title": one.name,
         "sazon:host": one.host,
+        "sazon:model": one.model,
         "sazon:pinned": one.pinned,
         "sazon:sent": _sent(facts.history.sent.get(one.name, Sent())),
     }

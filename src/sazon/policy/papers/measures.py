@@ -15,6 +15,7 @@ MeasureKey = Literal[
     "consents",
     "tls",
     "pins",
+    "authorities",
     "client_certificates",
     "detection",
     "pseudonyms",
@@ -45,6 +46,7 @@ _TERMS: dict[MeasureKey, tuple[Literal["technical", "organisational"], str]] = {
     "consents": ("organisational", "dpv:ConsentManagement"),
     "tls": ("technical", "dpv:EncryptionInTransfer"),
     "pins": ("technical", "dpv:CryptographicAuthentication"),
+    "authorities": ("technical", "dpv:CryptographicAuthentication"),
     "client_certificates": ("technical", "dpv:CryptographicAuthentication"),
     "detection": ("technical", "dpv:DataSanitisationTechnique"),
     "pseudonyms": ("technical", "dpv:RNGPseudonymisation"),
@@ -81,6 +83,8 @@ def _present(facts: Facts) -> Iterator[tuple[MeasureKey, dict[str, Value]]]:
         yield "tls", {"providers": len(away)}
     if pinned := [one.name for one in away if one.pinned]:
         yield "pins", {"names": ", ".join(pinned)}
+    if chosen := [one.name for one in away if one.own_authorities]:
+        yield "authorities", {"names": ", ".join(chosen)}
     if shown := [one.name for one in away if one.client_certificate]:
         yield "client_certificates", {"names": ", ".join(shown)}
     if facts.live and not facts.detectors_fail:
@@ -95,4 +99,5 @@ def _present(facts: Facts) -> Iterator[tuple[MeasureKey, dict[str, Value]]]:
     yield "log", {"size": facts.log.size, "time": facts.log.checkpoint or "–"}
     if facts.log.anchored is not None:
         yield "anchor", {"size": facts.log.anchored}
-    yield "loopback", {}
+    if facts.loopback:
+        yield "loopback", {}

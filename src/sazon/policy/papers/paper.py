@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
+from sazon.core.dataset import DataClass
 from sazon.core.words import Phrase, Value, catalogue
 from sazon.policy.config import LocalPurpose
 from sazon.policy.consent import INSIDE
@@ -18,6 +19,8 @@ from sazon.policy.papers.measures import WORDS, measures
 from sazon.policy.papers.risks import Risk, risks
 
 Kind = Literal["ropa", "dpia"]
+CLASSES = (*map(str, DataClass), "unknown")
+"""Classes of data as log and rows have them."""
 Cell = Phrase | str | int | tuple[Phrase, ...]
 """Text that comes from outside (a name) is a plain string; several phrases are a list."""
 
@@ -201,7 +204,7 @@ def _people_and_data(facts: Facts) -> Section:
             sum(n for one in facts.consents for c, n in one.classes.items() if c == name),
             sum(sent.by_class[name] for sent in facts.history.sent.values()),
         )
-        for name in ("public", "internal", "personal", "special", "unknown")
+        for name in CLASSES
         if name in classes
     )
     blocks.append(Table(columns=("class", "rows", "standing", "sent"), rows=rows))
@@ -238,7 +241,11 @@ def _sent(facts: Facts, name: str) -> tuple[Cell, ...]:
     sent = facts.history.sent.get(name)
     if sent is None or not sent.requests:
         return phrase("none"), "–", "–"
-    classes = ", ".join(f"{c} {n}" for c, n in sorted(sent.by_class.items()))
+    classes = tuple(
+        phrase("class_times", class_key=f"class.{name}", times=sent.by_class[name])
+        for name in CLASSES
+        if sent.by_class[name]
+    )
     about = phrase(
         "sent_more_people" if sent.more_people else "sent_people",
         requests=sent.requests,

@@ -36,7 +36,7 @@ _AGAINST: dict[RiskKey, tuple[MeasureKey, ...]] = {
     "special": ("default_deny", "consents", "detection", "pseudonyms", "tls", "log"),
     "third_country": ("default_deny", "consents", "pseudonyms", "tls"),
     "region_unknown": ("default_deny", "consents", "pseudonyms", "tls"),
-    "no_pin": ("tls", "client_certificates"),
+    "no_pin": ("tls", "authorities", "client_certificates"),
     "detection_misses": ("default_deny", "consents", "detection", "tls"),
     "no_names": ("default_deny", "consents", "tls"),
     "sent_as_is": ("default_deny", "consents", "tls", "log"),
@@ -97,14 +97,15 @@ def _outside(facts: Facts) -> Iterator[tuple[RiskKey, dict[str, Value]]]:
         yield "third_country", together(there)
     if unknown := [one.name for one in facts.providers if one.place in ("unclear", "undeclared")]:
         yield "region_unknown", together(unknown)
-    if open_ := [one.name for one in facts.providers if one.encrypted and not one.pinned]:
-        yield "no_pin", together(open_)
+    believed = [one for one in facts.providers if one.encrypted and not (one.pinned or one.own_authorities)]
+    if believed:
+        yield "no_pin", together([one.name for one in believed])
     if facts.live:
         yield "detection_misses", {"detectors": ", ".join(facts.detectors)}
         if facts.detectors == ("patterns",):
             yield "no_names", {}
     as_is = sum(one.as_is for one in sent.values())
-    if as_is or {"evaluate", "infer.external"} <= set(facts.opened):
+    if as_is:
         yield "sent_as_is", {"requests": as_is}
     if facts.former:
         yield "former_recipient", together(list(facts.former))
