@@ -7,6 +7,7 @@ what the socket is given (`test_smuggling` looks behind the socket): no server, 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from os import environ
 from random import Random
@@ -44,7 +45,7 @@ FULL = environ.get("SAZON_CAMPAIGNS") == "full"
 REQUESTS = 25_000 if FULL else 300
 CARRIERS = (
     "Hola, {} es lo mío.", "{}", "mi número:{}", "Please note {}; thanks", "({})", "a={},b=2", '"{}"',
-    "línea uno\n{}\nlínea tres", "¿{}?",
+    "https://example.org/{}/x", "ref-{}", "{} 12", "12 {}", "línea uno\n{}\nlínea tres", "¿{}?",
 )  # fmt: skip
 JOINTS = (" ", ", ", "\n", " y ", "; ", " / ")
 
@@ -111,7 +112,10 @@ def disguised(draw: st.DrawFn, canary: Canary) -> str:
 
 @st.composite
 def texts(draw: st.DrawFn, planted: list[Canary]) -> str:
-    said = draw(st.sampled_from(JOINTS)).join(draw(disguised(one)) for one in planted)
+    written = [draw(disguised(one)) for one in planted]
+    # Two rows of bytes with a space between are one row: the same as two identifiers glued together.
+    rows = sum(re.fullmatch("[0-9a-f]{2}( [0-9a-f]{2})+", one) is not None for one in written)
+    said = draw(st.sampled_from(JOINTS[1:] if rows > 1 else JOINTS)).join(written)
     return draw(st.sampled_from(CARRIERS)).format(said)
 
 

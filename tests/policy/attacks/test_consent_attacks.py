@@ -275,8 +275,10 @@ def test_20_a_receipt_opens_nothing(house: Gatehouse, provider: FakeProvider) ->
     for replayed in shown["sazon:proof"]["sazon:signedLines"]:
         path.write_text("".join([*lines, f"{replayed}\n"]), "utf-8")
         assert refused(house, ["c-118"]) == "consents_broken"
+    path.write_text("".join(lines), "utf-8")
     with pytest.raises(DataError):
         house.locks.give([record])
+    assert refused(house, ["c-118"]) == "no_consent"
     assert provider.received == b""
 
 

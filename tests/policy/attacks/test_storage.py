@@ -43,10 +43,14 @@ def test_26_without_the_key_over_all_keys_nothing_leaves(
     key = tmp_path / ".sazon" / "key"
     kept = key.read_bytes()
     for content in (None, kept[:-1], b"", b"x" * len(kept)):
-        key.unlink() if content is None else key.write_bytes(content)
+        key.unlink()
+        if content is not None:
+            key.touch(mode=0o600)
+            key.write_bytes(content)
         with pytest.raises(SazonError) as error, gatehouse(tmp_path, provider, inspector=inspector):
             pass
         assert kept.decode("latin-1").strip() not in repr(error.value) + str(error.value)
+    key.touch(mode=0o600)
     key.write_bytes(kept)
     assert provider.received == sent
     with gatehouse(tmp_path, provider, inspector=inspector) as house:
@@ -82,7 +86,7 @@ def test_26_a_rotation_killed_midway_loses_and_opens_nothing(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lifecycle.rotate(POLICY, tmp_path, key="file:.sazon/key-2", progress=kill)
+        lifecycle.rotate(POLICY, tmp_path, "file:.sazon/key-2", progress=kill)
     moved = POLICY.model_copy(update={"key": "file:.sazon/key-2"})
     for policy in (POLICY, moved):
         with gatehouse(tmp_path, provider, inspector=inspector, policy=policy) as house:

@@ -41,9 +41,15 @@ _RIGHT_TO_LEFT = re.compile("\u202e([^\u202c\n]{4,4000})")
 _INVISIBLE = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200f\u2060-\u2064\ufeff]{8,}")
 _DATA_URI = re.compile(r"data:[a-z]{2,16}/[a-z0-9.+-]{1,60}[;a-zA-Z0-9=_-]{0,60};base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}(?:(?<=[A-Za-z0-9+/_-]{60})\r?\n[A-Za-z0-9+/_-]+)*+={0,2}")
+_RUN = re.compile(r"[A-Za-z0-9]{11,}")
 _HEX = re.compile(
     r"[0-9a-fA-F](?<![0-9A-Za-wyzA-WYZ][0-9a-fA-F])[0-9a-fA-F][ :-]?(?:[0-9a-fA-F]{2}[ :-]?){7,}+"
 )
+_HEX_RUN = re.compile(
+    r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}([ :-])(?:[0-9a-fA-F]{2}\1){6,}[0-9a-fA-F]{2}(?![0-9a-fA-F])"
+    r"|(?:[0-9a-fA-F]{2}){8,})"
+)
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd\ud800-\udfff\ue000-\uf8ff]+")
 _TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd\ud800-\udfff\ue000-\uf8ff]+")
 
 
@@ -87,17 +93,39 @@ def pieces(text: str) -> Iterator[Piece]:
                 yield Piece(start=match.start(), end=match.end(), text=None)
     for match in _BASE64.finditer(text):
         token = match.group()
-        piece = _opened(match, _from_base64(token))
+        piece = _opened(*match.span(), _from_base64(token))
         # Bytes in base64 mix capitals with small letters; of a short text all may be capitals.
         mixed = token.upper() != token and not token[1:].islower()
         unread = mixed and len(token) > LONGEST_DIGEST["base64"] and _looks_encoded(token)
         if piece is not None or unread:
             yield piece or Piece(start=match.start(), end=match.end(), text=None)
+        else:
+            yield from _within(match)
     for match in _HEX.finditer(text):
-        digits = re.sub(r"[ :-]", "", match.group())
-        piece = _opened(match, bytes.fromhex(digits))
-        if piece is not None or len(digits) > LONGEST_DIGEST["hex"]:
+        content = bytes.fromhex(re.sub(r"[ :-]", "", match.group()))
+        piece = _opened(*match.span(), content) or _opened(*match.span(), _printable(content))
+        if piece is not None or 2 * len(content) > LONGEST_DIGEST["hex"]:
             yield piece or Piece(start=match.start(), end=match.end(), text=None)
+        # Two blocks side by side are two texts.
+        for run in _HEX_RUN.finditer(text, *match.span()) if " " in match.group() else ():
+            block = _opened(*run.span(), bytes.fromhex(re.sub(r"[ :-]", "", run.group())))
+            if block is not None:
+                yield block
+
+
+def _within(match: re.Match[str]) -> Iterator[Piece]:
+    """Blocks that signs of base64's own glue to others, as in a path or `id-MTIz`."""
+    runs = list(_RUN.finditer(match.string, *match.span()))
+    for run in runs if len(runs) > 1 or runs and runs[0].span() != match.span() else ():
+        piece = _opened(*run.span(), _from_base64(run.group()))
+        if piece is not None:
+            yield piece
+
+
+def _printable(content: bytes) -> bytes | None:
+    """What of these bytes is plain text: a number beside a block in hexadecimal digits reads as its end."""
+    shown = _NO_TEXT.sub("\n", content.decode("utf-8", "replace"))
+    return shown.encode() if len(max(shown.split("\n"), key=len)) >= 6 else None
 
 
 def disguises(text: str) -> Iterator[Piece]:
@@ -147,7 +175,7 @@ def _from_base64(token: str) -> bytes | None:
         return None
 
 
-def _opened(match: re.Match[str], content: bytes | None) -> Piece | None:
+def _opened(start: int, end: int, content: bytes | None) -> Piece | None:
     """The piece that holds a text, or too much to be read; None for bytes that are no text."""
     if not content:
         return None
@@ -155,7 +183,7 @@ def _opened(match: re.Match[str], content: bytes | None) -> Piece | None:
     text = _text_of(content) if len(content) <= DECODED_LIMIT else None
     if text is None and len(content) <= DECODED_LIMIT:
         return None
-    return Piece(start=match.start(), end=match.end(), text=text)
+    return Piece(start=start, end=end, text=text)
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -145,7 +145,7 @@ _LETTERED = (
     ),
     _lettered("PASSPORT", r"(?!NHC|DNI|NIF|NIE|NSS|TEL|FAX|CIF|REF|EXP|NIT|RUC|RUT|RFC)[A-Z]{3}[0-9]{6}"),
 )
-_IBAN = re.compile(rf"{_EDGE}[A-Za-z]{{2}}[ -]?[0-9]{{2}}(?:[ .-]{{0,2}}+[A-Za-z0-9]){{11,31}}+")
+_IBAN = re.compile(rf"{_EDGE}[A-Za-z][ .-]?[A-Za-z][ .-]?[0-9][ .-]?[0-9](?:[ .-]{{0,2}}+[A-Za-z0-9]){{11,31}}+")
 _PLATE = re.compile(
     rf"{_EDGE}(?:[0-9]{{4}}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{{3}}|[A-Z]{{1,2}}-[0-9]{{4}}-[A-Z]{{1,2}}){_STOP}"
 )
@@ -217,7 +217,8 @@ def _ibans(text: str, begin: int, end: int) -> Iterator[Span]:
     while found := _IBAN.search(text, at, end):
         at = found.start() + 1
         places = [i for i in range(*found.span()) if text[i].isalnum()]
-        length = own.IBAN_LENGTHS.get(found.group()[:2].upper(), 99)
+        country = text[places[0]] + text[places[1]]
+        length = own.IBAN_LENGTHS.get(country.upper(), 99)
         if length <= len(places) and own.iban("".join(text[i] for i in places[:length]).upper()):
             at = places[length - 1] + 1
             yield _span(found.start(), at, "IBAN")
@@ -260,13 +261,17 @@ def _is_mobile(text: str, groups: list[tuple[int, int]], bare: str) -> bool:
 
 
 def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
-    """Groups of digits; a row of five or more single digits, spelled out as it were, is one group."""
+    """Groups of digits; five or more single digits, evenly spaced, are one group."""
     plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
     groups: list[tuple[int, int]] = []
     at = 0
     while at < len(plain):
-        row = at
+        row, joints = at, set[str]()
         while row < len(plain) and plain[row][1] - plain[row][0] == 1:
+            if row > at:
+                joints.add(text[plain[row - 1][1] : plain[row][0]])
+            if len(joints) > 1:
+                break
             row += 1
         if row - at >= 5:
             groups.append((plain[at][0], plain[row - 1][1]))
