@@ -48,4 +48,3 @@ def consent(**changes) -> Record:
 @pytest.fixture
 def signer() -> OneKey:
     return OneKey()
-
