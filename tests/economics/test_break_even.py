@@ -12,6 +12,9 @@ from sazon.core.types import Estimate, QualityDraws
 from sazon.economics import EconomicsConfig, Option, TokenPrice, simulate
 from sazon.economics.break_even import first_month_for_good
 from sazon.economics.capacity import best_replica
+from sazon.economics.cashflow import flows_of, load_of
+from sazon.economics.market import draw_market
+from sazon.economics.worlds import Worlds
 
 PRICE = TokenPrice(
     input_per_mtok=2.0, output_per_mtok=10.0, currency="EUR", as_of="2026-11-01", source="test"
@@ -110,6 +113,19 @@ def test_options_that_cost_the_same_while_nobody_asks_do_not_cross_there():
         ),
     )
     assert breaks([API, dearer])[0]["dearer"].demand.nowhere.value > 0.99
+
+
+@pytest.mark.parametrize("option", [API, SERVER, HOST], ids=lambda option: option.name)
+def test_a_multiple_of_a_markets_demand_costs_what_that_demand_would(option):
+    def costs(level, times):
+        demand = {"requests_per_day": level, "growth_per_year": {"p10": -0.2, "p90": 0.9}}
+        config = EconomicsConfig.model_validate({**KNOWN, "demand": demand})
+        block = Worlds(50, seed=1).block(0, 50)
+        market = draw_market(config, block).times(times)
+        return flows_of(load_of(option, {option.name: option}, block), config, market, block).total
+
+    assert costs(1_000, 300) == pytest.approx(costs(300_000, 1), rel=1e-12)
+    assert np.ptp(costs(1_000, 300)) > 0
 
 
 @given(arrays(float, (5, 12), elements=st.floats(-10, 10)))

@@ -7,7 +7,7 @@ import pytest
 
 from sazon.core.types import Estimate, QualityDraws
 from sazon.economics import EconomicsConfig, Option, Range, TokenPrice, catalogue, simulate
-from sazon.economics.cashflow import HOURS_PER_MONTH
+from sazon.economics.market import HOURS_PER_MONTH
 
 COUNTRIES = ("ES", "FR", "DE", "PT", "IT", "MX", "CO", "AR", "CL", "US", "GB", "EU")
 PRICE = TokenPrice(

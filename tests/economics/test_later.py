@@ -7,8 +7,8 @@ import pytest
 
 from sazon.core.types import Estimate, QualityDraws
 from sazon.economics import EconomicsConfig, Option, TokenPrice, simulate
-from sazon.economics.cashflow import DAYS_PER_MONTH, draw_market
 from sazon.economics.later import later_of
+from sazon.economics.market import DAYS_PER_MONTH, draw_market
 from sazon.economics.worlds import Worlds
 
 PRICE = TokenPrice(

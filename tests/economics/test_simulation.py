@@ -7,8 +7,10 @@ from sazon.core.errors import RecipeError
 from sazon.core.types import Estimate, QualityDraws
 from sazon.economics import EconomicsConfig, Option, Range, TokenPrice, simulate
 from sazon.economics.capacity import best_replica
-from sazon.economics.cashflow import DAYS_PER_MONTH, HOURS_PER_MONTH, purchases, throughput_error
+from sazon.economics.cashflow import throughput_error
 from sazon.economics.config import Hardware
+from sazon.economics.fleets import purchases
+from sazon.economics.market import DAYS_PER_MONTH, HOURS_PER_MONTH
 from sazon.economics.worlds import Worlds
 
 WORLDS = 400

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -42,6 +44,20 @@ def test_another_process_sees_a_withdrawal_at_once(register):
     assert watching.current().records["c1"].ended is None
     register.end("c1", how="withdrawn", at=1600.0)
     assert watching.current().records["c1"].ended == "withdrawn"
+
+
+def test_threads_that_look_at_once_see_the_same(register):
+    register.give([consent(id=f"c{i}") for i in range(40)])
+    for _ in range(10):
+        together = again(register)
+        start = threading.Barrier(4)
+
+        def look(together=together, start=start) -> int:
+            start.wait()
+            return len(together.current().records)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert {found.result() for found in [pool.submit(look) for _ in range(4)]} == {40}
 
 
 def test_an_empty_register_holds_nothing(register):

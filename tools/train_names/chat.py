@@ -49,12 +49,6 @@ def templates(name: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-@cache
-def words(name: str) -> list[str]:
-    """Words of a template file that holds words."""
-    return " ".join(templates(name)).split()
-
-
 def _digits(random: Random, form: str) -> str:
     return "".join(str(int(random.integers(10))) if c == "0" else c for c in form)
 
@@ -83,7 +77,7 @@ def _age(random: Random, language: str) -> str:
 def _word(random: Random, language: str) -> str:
     """A common word, at times with an ending, right or wrong."""
     endings = {"en": ("s", "ed", "ing", "er", "ly"), "es": ("s", "es", "ndo", "mente", "do", "ba", "ito")}
-    word = one(random, words(f"words_{language}"))
+    word = one(random, values.listed(f"ordinary_{language}"))
     if len(word) < 3 or random.random() < 0.6:
         return word
     return (word[:-1] if word[-1] in "ear" and random.random() < 0.7 else word) + one(

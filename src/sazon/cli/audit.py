@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -168,23 +168,38 @@ def tail(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option("--out", help="File for the entries.")],
+    out: Annotated[Path, typer.Option("--out", help="File for the entries, or the paper.")],
     since: Since = None,
     until: Until = None,
+    dpia: Annotated[
+        bool, typer.Option("--dpia", help="Instead, a draft of the impact assessment (GDPR article 35).")
+    ] = False,
+    ropa: Annotated[
+        bool, typer.Option("--ropa", help="Instead, a draft of the record of processing (GDPR article 30).")
+    ] = False,
+    form: Annotated[str, typer.Option("--format", help="Of a draft: md or jsonld.")] = "md",
     key: Key = None,
     recipe: Recipe = DEFAULT_RECIPE,
     store: StoreUrl = DEFAULT_STORE,
+    anchor: Anchor = None,
     language: Lang = "en",
     as_json: Json = False,
 ) -> None:
-    """Write all entries of a time, every field open, with the proof that none is missing.
+    """Write all entries of a time, every field open, with the proof that none is missing; or a draft paper.
 
     Example: [cyan]sazon audit export --since 2026-01-01 --out entries.json[/cyan]
     """
     from sazon.policy.audit import claims
 
     with speaking_plainly(as_json=as_json):
-        say, log = _sayer(language), _open(store, key, recipe)
+        say = _sayer(language)
+        if dpia or ropa:
+            whole = dpia != ropa and key is None and since is None and until is None
+            text = _paper(recipe, "dpia" if dpia else "ropa", form, anchor, language, whole=whole)
+            _write(out, text)
+            _show({"file": str(out), "words": say("drafted", path=out)}, as_json=as_json)
+            return
+        log = _open(store, key, recipe)
         found = claims.prove(
             log, since=_moment(since), until=_moment(until), at=_standing(log, key), opened=None
         )
@@ -217,6 +232,28 @@ def checkpoint(
             )
         else:
             typer.echo(note.text, nl=False)
+
+
+def _paper(
+    recipe: Path, kind: Literal["dpia", "ropa"], form: str, anchor: Path | None, lang: str, *, whole: bool
+) -> str:
+    """A draft in a language and a form."""
+    from sazon import pipeline
+    from sazon.core.errors import RecipeError
+    from sazon.pipeline.papers import paper_of
+    from sazon.policy import papers
+    from sazon.policy.audit import checkpoint
+
+    if not whole or form not in ("md", "jsonld"):
+        raise RecipeError(
+            "a draft is made of one kind, from a whole log and its keyring",
+            mend="Give --dpia or --ropa, --format md or jsonld, and no --key, --since or --until.",
+        )
+    language, anchors = _language(lang), checkpoint.read(anchor) if anchor else ()
+    paper = paper_of(pipeline.recipe_of(recipe), kind, anchors=anchors)
+    if form == "md":
+        return papers.markdown(paper, language)
+    return json.dumps(papers.jsonld(paper, language), indent=1, ensure_ascii=False) + "\n"
 
 
 # -------------------------------------------------------------------------------- parsing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,6 +117,35 @@ def list_(
         _show(consenting.consents_of(pipeline.recipe_of(recipe), subject=subject), as_json=as_json)
 
 
+@app.command()
+def missing(
+    recipe: RecipeArgument,
+    candidate: Annotated[str, typer.Argument(help="A candidate that asks a provider.")],
+    offline: Annotated[bool, typer.Option("--offline", help="Refuse every download.")] = False,
+    lang: Lang = None,
+    as_json: Json = False,
+) -> None:
+    """List every consent that measuring a provider lacks, person by person; nothing is sent.
+
+    Example: [cyan]sazon consent missing recipe.yaml frontier[/cyan]
+    """
+    from sazon import pipeline
+    from sazon.pipeline import consenting
+    from sazon.policy.ruling import missing_words
+
+    with speaking_plainly(as_json=as_json):
+        wanted = pipeline.recipe_of(recipe)
+        language = _language(lang, wanted.config.report.language)
+        lacks = consenting.missing_consents(wanted, candidate, offline=offline)
+        if as_json:
+            typer.echo(json.dumps([asdict(one) for one in lacks], ensure_ascii=False))
+            return
+        for one in lacks:
+            # A subject's name comes from outside: nothing in it may steer the terminal.
+            typer.echo(_plain(missing_words(one, language)))
+        typer.echo(say(WORDS, language, "consent.missing", count=len(lacks)))
+
+
 @app.command(name="import")
 def import_(
     recipe: RecipeArgument,
@@ -184,6 +214,11 @@ def explain(
             typer.echo("\n".join(told))
 
 
+def _plain(text: str) -> str:
+    """Text with everything in it that a terminal would carry out made visible."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _language(given: str | None, default: Language) -> Language:
     if given is not None and given not in LANGUAGES:
         raise typer.BadParameter(f"choose from {', '.join(LANGUAGES)}")
@@ -220,10 +255,5 @@ def _show(records: tuple[Record, ...], *, as_json: bool) -> None:
             record.ended or "given",
         )
         # A subject's name comes from outside: nothing in it may steer the terminal.
-        table.add_row(
-            *(
-                escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cell))
-                for cell in cells
-            )
-        )
+        table.add_row(*(escape(_plain(cell)) for cell in cells))
     Console().print(table)

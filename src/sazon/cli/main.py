@@ -330,7 +330,7 @@ def serve(
     ] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port; 0 takes any free one.")] = None,
 ) -> None:
-    """Answer on 127.0.0.1 with the chosen local candidate; nothing leaves.
+    """Answer on 127.0.0.1 with the chosen local candidate; a provider only where policy and people allow.
 
     Example: [cyan]sazon serve runs/front-desk-1a2b3c4d5e[/cyan]
     """

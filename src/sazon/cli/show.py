@@ -28,6 +28,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "renew": "Report of this: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "A",
         "recorded": "{name}: {asked} texts asked, {failed} without a label, {kept} known, {money}: {path}",
+        "unsent": "{name}: not sent: {blocked} cannot be looked into, {withdrawn} lack consent by now",
         "legend": "M measured · P published · A assumed",
         "as_is": "as the recipe says",
         "cheapest": "cheapest in %", "even": "break-even, requests a day",
@@ -44,6 +45,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "renew": "Informe de esto: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "S",
         "recorded": "{name}: {asked} consultados, {failed} sin etiqueta, {kept} ya sabidos, {money}: {path}",
+        "unsent": "{name}: sin enviar: {blocked} no se pueden inspeccionar, {withdrawn} ya sin consentimiento",
         "legend": "M medido · P publicado · S supuesto",
         "as_is": "como dice la receta",
         "cheapest": "la más barata, %", "even": "punto de equilibrio, consultas al día",
@@ -177,6 +179,13 @@ def recorded(names: Sequence[str], made: Sequence[Recording], *, language: Langu
             path=_shown(recording.path),
         )
         typer.echo(line, err=True)
+        if recording.blocked or recording.not_consented:
+            stayed = WORDS[language]["unsent"].format(
+                name=name,
+                blocked=number(recording.blocked, language),
+                withdrawn=number(recording.not_consented, language),
+            )
+            typer.echo(stayed, err=True)
 
 
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from sazon.core.outlook import BreakEven, Crossing
 from sazon.core.types import Estimate, Floats
-from sazon.economics.capacity import best_replica
-from sazon.economics.cashflow import Market, flows_of, load_of, throughput_error, tokens_of
+from sazon.economics.cashflow import Load, flows_of, load_of, replica_of
 from sazon.economics.config import EconomicsConfig, StaffHours
+from sazon.economics.market import DAYS_PER_MONTH, SECONDS_PER_DAY, Market
 from sazon.economics.options import Option
 from sazon.economics.ranges import Range
 from sazon.economics.summary import Ledgers, spread
@@ -20,7 +20,6 @@ from sazon.economics.worlds import Block
 from sazon.stats.proportions import proportion
 
 Flags = npt.NDArray[np.bool_]
-SECONDS_PER_MONTH = 365.25 / 12 * 86_400
 FACTORS = np.array([0.0, 0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0])
 """Times the demand of each world at which options are priced."""
 MOST_WORLDS = 2000
@@ -53,11 +52,13 @@ def breaks_of(
     names = ledgers.candidates
     if len(names) < 2:
         return ()
-    walks = [_walk(held[name], config, held, wrong[:, j], market, worlds) for j, name in enumerate(names)]
-    found = []
+    loads = [load_of(held[name], held, worlds) for name in names]
+    totals = _totals(loads, config, wrong, market, worlds)
+    so_far = [flows_of(v, config, market, worlds).so_far(market, wrong[:, j]) for j, v in enumerate(loads)]
+    middle, found = np.median(ledgers.total, axis=0), []
     for j, name in enumerate(names):
-        other = cheapest_other(ledgers.total, j)
-        factor, below = crossing_factor(walks[j].totals - walks[other].totals)
+        other = min((i for i in range(len(names)) if i != j), key=middle.__getitem__)
+        factor, below = crossing_factor(totals[:, j] - totals[:, other])
         level = factor * ledgers.level[worlds.rows]
         found.append(
             BreakEven(
@@ -66,7 +67,7 @@ def breaks_of(
                 demand=_crossing(level, "requests/day"),
                 above=_share(~below[np.isfinite(level)]),
                 utilisation=_utilisation(held[name], config, held, ledgers, (j, other), market, worlds),
-                month=_crossing(first_month_for_good(walks[j].path - walks[other].path), "month"),
+                month=_crossing(first_month_for_good(so_far[j] - so_far[other]), "month"),
             )
         )
     return tuple(found)
@@ -84,12 +85,6 @@ def usual_demand(found: BreakEven) -> Estimate:
         f"; against {found.against}; cheaper above it in {100 * (found.above.value or 0.0):.0f} % of these"
     )
     return replace(found.demand.at, method=found.demand.at.method + words)
-
-
-def cheapest_other(total: Floats, j: int) -> int:
-    """The option with the lowest median total but `j`."""
-    middle = np.median(total, axis=0)
-    return min((i for i in range(total.shape[1]) if i != j), key=lambda i: float(middle[i]))
 
 
 def crossing_factor(gap: Floats) -> tuple[Floats, Flags]:
@@ -127,35 +122,17 @@ def first_month_for_good(gap: Floats) -> Floats:
     return np.where(month > gap.shape[1], np.inf, month)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Walk:
-    """One option at its own demand month by month, and at other demands in all."""
-
-    path: Floats
-    """Shape (worlds, months): cost so far, errors included, nothing sold yet."""
-    totals: Floats
-    """Shape (worlds, FACTORS)."""
-
-
-def _walk(
-    option: Option,
-    config: EconomicsConfig,
-    held: Mapping[str, Option],
-    wrong: Floats,
-    market: Market,
-    worlds: Block,
-) -> _Walk:
-    load, totals = load_of(option, held, worlds), []
-    path = np.zeros(market.requests.shape)
-    for factor in FACTORS:
-        then = replace(market, requests=market.requests * factor)
-        flows = flows_of(load, config, then, worlds)
-        errors = then.requests * then.end * (wrong * then.error_cost)[:, None]
-        monthly = flows.discounted(then) + errors
-        totals.append(monthly.sum(axis=1) - flows.residual_today(then))
-        if factor == 1:
-            path = np.cumsum(monthly, axis=1)
-    return _Walk(path=path, totals=np.stack(totals, axis=1))
+def _totals(
+    loads: Sequence[Load], config: EconomicsConfig, wrong: Floats, market: Market, worlds: Block
+) -> Floats:
+    """Cost of every option at each of `FACTORS` times the demand, shape (worlds, options, FACTORS)."""
+    found = np.empty((*wrong.shape, len(FACTORS)))
+    for k, factor in enumerate(FACTORS):
+        then = market.times(factor)
+        all_wrong = then.error_cost * then.asked.today
+        for j, load in enumerate(loads):
+            found[:, j, k] = flows_of(load, config, then, worlds).total + wrong[:, j] * all_wrong
+    return found
 
 
 # -------------------------------------------------------------------- utilisation
@@ -181,10 +158,10 @@ def _utilisation(
     rows, (j, other) = worlds.rows, pair
     use = ledgers.bare[rows, other] - ledgers.fixed[rows, other]
     saved = (use + ledgers.errors[rows, other] - ledgers.errors[rows, j]) / ledgers.requests_today[rows]
-    full = requests_per_s(option, config, held, worlds) * SECONDS_PER_MONTH * market.end.sum(axis=1)
+    seconds = DAYS_PER_MONTH * SECONDS_PER_DAY * market.end.sum(axis=1)
+    full = requests_per_s(option, config, held, worlds) * seconds
     single = config.model_copy(update={"hardware": config.hardware.model_copy(update={"spares": 0})})
-    quiet = market.without_demand().without_events()
-    machine = machines_cost(option, single, held, quiet, worlds)
+    machine = machines_cost(option, single, held, market.times(0).without_events(), worlds)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = machine / (full * saved)
     return _crossing(np.where((saved > 0) & (share <= 1), share, np.inf), "share")
@@ -196,20 +173,7 @@ def requests_per_s(
     """What one replica or one small server answers when it is never idle, shape (worlds,)."""
     if option.place == "local":
         return np.asarray(1 / load_of(option, held, worlds).seconds)
-    named = tokens_of(option, config)
-    middle = [max(amount.at(0.5), 1.0) for _, amount in named]
-    drawn = [np.maximum(worlds.draw(name, amount, unit="tokens"), 1.0) for name, amount in named]
-    limits = {"itl_s": config.hardware.itl_ms / 1e3, "ttft_s": config.hardware.ttft_ms / 1e3}
-    replica = best_replica(
-        option.model,
-        option.gpu,
-        tokens_in=middle[0],
-        tokens_out=middle[1],
-        stack=config.hardware.stack,
-        **limits,
-    )
-    rate = replica.requests_per_s(drawn[0], drawn[1], **limits)
-    return np.asarray(rate * throughput_error(replica, config, worlds))
+    return replica_of(option, config, worlds)[1]
 
 
 def machines_cost(
@@ -219,8 +183,8 @@ def machines_cost(
     nobody = StaffHours(setup=Range(value=0.0), monthly=Range(value=0.0), retrained=False)
     alone = config.model_copy(update={"staff_hours": {MACHINES: nobody}})
     bare = replace(option, technique=MACHINES, setup_hours=None, monthly_hours=None, training_seconds=0.0)
-    flows = flows_of(load_of(bare, {**held, option.name: bare}, worlds), alone, market, worlds)
-    return np.asarray(flows.discounted(market).sum(axis=1) - flows.residual_today(market))
+    load = load_of(bare, {**held, option.name: bare}, worlds)
+    return flows_of(load, alone, market, worlds).total
 
 
 # ---------------------------------------------------------------------- estimates

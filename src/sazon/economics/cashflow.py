@@ -1,12 +1,11 @@
-"""Monthly cash flows of one option in every world at once.
-
-Purchases fall at the start of a month, everything else at its end; month 0 starts today.
-"""
+"""Cash flows of one option in every world at once: what one unit costs, times a path that all share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -14,91 +13,96 @@ from sazon.core.errors import RecipeError
 from sazon.core.types import Floats
 from sazon.economics.capacity import Replica, best_replica, constants_for
 from sazon.economics.config import EconomicsConfig
+from sazon.economics.fleets import Fleet
+from sazon.economics.market import HOURS_PER_MONTH, Market, Path
 from sazon.economics.options import EVERYBODY, OWN, RENTED, Option, TokenPrice
 from sazon.economics.ranges import Range
-from sazon.economics.risk import Hazards, Strikes, demand_level, strikes_of
 from sazon.economics.worlds import Block
 
-DAYS_PER_MONTH = 365.25 / 12
-HOURS_PER_MONTH = 24 * DAYS_PER_MONTH
-SECONDS_PER_DAY = 86_400
 TOKENS_IN = Range(p10=150, p90=600)
 TOKENS_OUT = Range(p10=4, p90=20)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Market:
-    """What all options share in each world: demand, prices of power and people, money."""
+class Term:
+    """Money in proportion to a path that all options share: so much for each unit of it."""
 
-    requests: Floats
-    """Shape (worlds, months): requests in each month."""
-    peak_to_mean: Floats
-    start: Floats
-    """Shape (worlds, months): what money at the start of the month is worth today."""
-    end: Floats
-    """… and at its end."""
-    staff_rate: Floats
-    power_price: Floats
-    """Shape (worlds,): one kWh at the machine, building's overhead included."""
-    token_drift: Floats
-    """Shape (worlds, months): a list price relative to today's."""
-    error_cost: Floats
-    strikes: Mapping[str, Strikes] = field(default_factory=dict)
-    """Place → what events do to all who stand there."""
-
-    @property
-    def peak_per_s(self) -> Floats:
-        """Requests per second in the busiest minute, shape (worlds, months)."""
-        mean = self.requests / (DAYS_PER_MONTH * SECONDS_PER_DAY)
-        return mean * self.peak_to_mean[:, None]
-
-    def without_demand(self) -> Market:
-        """The same world with nobody asking: what then still costs is fixed."""
-        return replace(self, requests=np.zeros_like(self.requests))
-
-    def since(self, month: int) -> Market:
-        """The same world from a month on, money still in today's worth."""
-        paths = ("requests", "start", "end", "token_drift")
-        cut = {name: getattr(self, name)[:, month:] for name in paths}
-        return replace(self, **cut, strikes={p: s.since(month) for p, s in self.strikes.items()})
-
-    def without_events(self) -> Market:
-        """The same demand, with nothing else that strikes."""
-        return replace(self, strikes={})
-
-    def price_level(self, provider: str) -> Floats:
-        """A provider's list price relative to today's, shape (worlds, months)."""
-        struck = self.strikes.get(provider)
-        return self.token_drift if struck is None else self.token_drift * struck.price_level
+    each: Floats | float
+    """Shape (worlds,): what one unit costs."""
+    path: Path
+    party: str = ""
+    """The provider or vendor to whom it goes."""
+    event: bool = False
+    """Whether an event is its cause."""
 
 
 @dataclass(kw_only=True)
 class Flows:
     """Money and energy of one option, filled by its parts."""
 
-    bought: Floats
-    """Shape (worlds, months): purchases at the start of the month."""
-    spent: Floats
-    """Shape (worlds, months): everything else, at its end."""
     residual: Floats
-    """Shape (worlds,): what the hardware still sells for at the horizon."""
+    """Shape (worlds,): what the hardware sells for at the horizon, in today's money."""
+    idle_residual: Floats
+    """… if nobody asked."""
     energy_kwh: Floats
     """Shape (worlds,)."""
-    parties: dict[str, Floats] = field(default_factory=dict)
-    """Provider or vendor → what of `spent` goes there, shape (worlds, months)."""
+    terms: list[Term] = field(default_factory=list)
 
-    def pay(self, party: str, monthly: Floats) -> None:
-        """Spend money that goes to somebody outside."""
-        self.spent += monthly
-        self.parties[party] = self.parties.get(party, 0.0) + monthly
+    def pay(self, each: Floats | float, path: Path, *, party: str = "", event: bool = False) -> None:
+        """Spend money month by month."""
+        self.terms.append(Term(each=each, path=path, party=party, event=event))
 
-    def discounted(self, market: Market) -> Floats:
+    @property
+    def total(self) -> Floats:
+        """Shape (worlds,): everything but errors, in today's money."""
+        return self._sum("today") - self.residual
+
+    @property
+    def fixed(self) -> Floats:
+        """… if nobody asked: what is due all the same."""
+        return self._sum("idle") - self.idle_residual
+
+    @property
+    def investment(self) -> Floats:
+        """… what is due before the first request."""
+        return self._sum("first")
+
+    @property
+    def events(self) -> Floats:
+        """… what events cost."""
+        return self._sum("today", [term for term in self.terms if term.event])
+
+    def _sum(self, worth: Literal["today", "idle", "first"], terms: Sequence[Term] | None = None) -> Floats:
+        summed = np.zeros_like(self.residual)
+        for term in self.terms if terms is None else terms:
+            summed += term.each * getattr(term.path, worth)
+        return summed
+
+    def monthly(self) -> Floats:
         """Cost of each month in today's money, residual value not in; shape (worlds, months)."""
-        return self.bought * market.start + self.spent * market.end
+        first, *others = self.terms
+        summed = np.multiply(np.atleast_1d(first.each)[:, None], first.path.monthly())
+        for term in others:
+            summed += np.atleast_1d(term.each)[:, None] * term.path.monthly()
+        return np.asarray(summed)
 
-    def residual_today(self, market: Market) -> Floats:
-        """Residual value in today's money."""
-        return self.residual * market.end[:, -1]
+    def so_far(self, market: Market, wrong: Floats) -> Floats:
+        """Cost up to the end of each month, errors included, nothing sold yet; shape (worlds, months).
+
+        Args:
+            market: the one these flows were found for.
+            wrong: shape (worlds,), share of wrong answers.
+        """
+        errors = (wrong * market.error_cost)[:, None] * market.asked.monthly()
+        return np.asarray(np.cumsum(self.monthly() + errors, axis=1))
+
+    def paid_outside(self) -> dict[str, Floats]:
+        """Party → what goes there in today's money, shape (worlds,)."""
+        found: dict[str, Floats] = {}
+        for term in self.terms:
+            if term.party:
+                found[term.party] = found.get(term.party, 0.0) + term.each * term.path.today
+        return found
 
 
 @dataclass(kw_only=True)
@@ -121,36 +125,6 @@ class Load:
         for option, share in self.remote:
             found[option.stands_on] = np.minimum(found.get(option.stands_on, 0.0) + share, 1.0)
         return found
-
-
-def draw_market(config: EconomicsConfig, worlds: Block, hazards: Hazards | None = None) -> Market:
-    """Demand paths, prices, discount factors and events, drawn jointly for all options."""
-    hazards = hazards or {}
-    shape = (worlds.count, config.months)
-    months = np.arange(config.months)
-    money, demand = config.currency, config.demand
-    level = worlds.draw("demand.requests_per_day", demand.requests_per_day, unit="requests/day")
-    growth = worlds.draw("demand.growth_per_year", demand.growth_per_year, unit="1/year")
-    rate = worlds.draw("discount_rate_per_year", config.discount_rate_per_year, unit="1/year")
-    drift = worlds.draw("price_change_per_year", config.price_change_per_year, unit="1/year")
-    power = worlds.draw("electricity_price_per_kwh", config.electricity_price(), unit=f"{money}/kWh")
-
-    def grown(rate_per_year: Floats, years: Floats) -> Floats:
-        return np.asarray((1 + rate_per_year)[:, None] ** years[None, :])
-
-    staff_rate = worlds.draw("staff_rate_per_hour", config.staff_rate(), unit=f"{money}/hour")
-    demanded = level[:, None] * DAYS_PER_MONTH * grown(growth, (months + 0.5) / 12)
-    return Market(
-        requests=demanded * demand_level(hazards, worlds.rows, shape),
-        peak_to_mean=worlds.draw("demand.peak_to_mean", demand.peak_to_mean, unit="ratio"),
-        start=1 / grown(rate, months / 12),
-        end=1 / grown(rate, (months + 1) / 12),
-        staff_rate=staff_rate,
-        power_price=power * worlds.draw("pue", config.pue, unit="ratio"),
-        token_drift=grown(drift, (months + 0.5) / 12),
-        error_cost=worlds.draw("value_of_error", config.value_of_error, unit=f"{money}/error"),
-        strikes=strikes_of(hazards, worlds.rows, staff_rate=staff_rate, shape=shape),
-    )
 
 
 def load_of(option: Option, options: Mapping[str, Option], worlds: Block) -> Load:
@@ -225,36 +199,39 @@ def _cloud_share(option: Option, worlds: Block) -> Floats:
 
 def flows_of(load: Load, config: EconomicsConfig, market: Market, worlds: Block) -> Flows:
     """All cash flows of one option."""
-    shape = market.requests.shape
-    flows = Flows(
-        bought=np.zeros(shape),
-        spent=np.zeros(shape),
-        residual=np.zeros(shape[0]),
-        energy_kwh=np.zeros(shape[0]),
-    )
+    nothing = np.zeros(worlds.count)
+    flows = Flows(residual=nothing.copy(), idle_residual=nothing.copy(), energy_kwh=nothing.copy())
     _pay_staff(flows, load, config, market, worlds)
     if load.uses_server:
         _run_servers(flows, load, config, market, worlds)
     for option, share in load.remote:
-        tokens_in, tokens_out = _draw_tokens(option, config, worlds)
         if option.place == "api":
-            price = _price(option)
-            each = _price_per_request(price, tokens_in, tokens_out, config, worlds)
-            bill = market.requests * (share * each)[:, None] * market.price_level(option.stands_on)
-            flows.pay(option.stands_on, bill)
+            _pay_tokens(flows, option, share, config, market, worlds)
         else:
             _run_gpus(flows, option, share, config, market, worlds)
     _suffer(flows, load, market)
     return flows
 
 
+def _pay_tokens(
+    flows: Flows, option: Option, share: Floats, config: EconomicsConfig, market: Market, worlds: Block
+) -> None:
+    """What a provider charges, and what an event at the provider adds to it."""
+    tokens_in, tokens_out = _draw_tokens(option, config, worlds)
+    each = share * _price_per_request(_price(option), tokens_in, tokens_out, config, worlds)
+    flows.pay(each, market.billed, party=option.stands_on)
+    struck = market.struck.get(option.stands_on)
+    if struck is not None:
+        flows.pay(each, struck.dearer, party=option.stands_on, event=True)
+
+
 def _suffer(flows: Flows, load: Load, market: Market) -> None:
     """Losses, repairs, and the requests that nobody answers while a place is down."""
     for place, share in load.places.items():
-        struck = market.strikes.get(place)
+        struck = market.struck.get(place)
         if struck is not None:
-            unanswered = market.requests * np.minimum(struck.outage_hours / HOURS_PER_MONTH, 1.0)
-            flows.spent += struck.money + unanswered * (share * market.error_cost)[:, None]
+            flows.pay(1.0, struck.money, event=True)
+            flows.pay(share * market.error_cost, struck.unanswered, event=True)
 
 
 def tokens_of(option: Option, config: EconomicsConfig) -> tuple[tuple[str, Range], tuple[str, Range]]:
@@ -313,18 +290,18 @@ def _pay_staff(flows: Flows, load: Load, config: EconomicsConfig, market: Market
     long = worlds.draw("retraining_hours", config.retraining_hours, unit="hours")
     for member in load.members:
         technique = member.technique or member.kind
-        hours = config.hours(technique)
+        hours = worlds.worlds.once(("hours", technique), partial(config.hours, technique))
         setup = _hours(member, "setup", member.setup_hours, hours.setup, technique, worlds)
         monthly = _hours(member, "monthly", member.monthly_hours, hours.monthly, technique, worlds)
         if hours.retrained:
             monthly = monthly + often * long / 12
-        flows.bought[:, 0] += setup * market.staff_rate
-        flows.spent += (monthly * market.staff_rate)[:, None]
+        flows.pay(setup * market.staff_rate, market.setup)
+        flows.pay(monthly * market.staff_rate, market.standing)
     power = worlds.draw("hardware.server_power_kw", config.hardware.server_power_kw, unit="kW")
     trainings = 1 + often * config.months / 12
     kwh = load.training_seconds / 3600 * power
     flows.energy_kwh += kwh * trainings
-    flows.spent += (kwh * trainings / config.months * market.power_price)[:, None]
+    flows.pay(kwh * trainings / config.months * market.power_price, market.standing)
 
 
 def _hours(
@@ -338,14 +315,18 @@ def _hours(
 def _run_servers(flows: Flows, load: Load, config: EconomicsConfig, market: Market, worlds: Block) -> None:
     """Small servers for the peak plus spares, bought anew at the end of their life."""
     hardware = config.hardware
-    busy = market.peak_per_s * load.seconds[:, None] / hardware.target_utilisation
-    need = np.maximum(np.ceil(busy), 1) + hardware.spares
+    busy = load.seconds / hardware.target_utilisation
+    fleet = Fleet(market, busy, spares=hardware.spares, life_years=hardware.server_life_years)
     price = worlds.draw("hardware.server_price", hardware.server_price, unit=config.currency)
     power = worlds.draw("hardware.server_power_kw", hardware.server_power_kw, unit="kW")
-    flows.bought += purchases(need, hardware.server_life_years) * price[:, None]
-    kwh = need * power[:, None] * HOURS_PER_MONTH
-    flows.energy_kwh += kwh.sum(axis=1)
-    flows.spent += kwh * market.power_price[:, None]
+    flows.pay(price, fleet.bought)
+    _power(flows, fleet, power, market)
+
+
+def _power(flows: Flows, fleet: Fleet, kw: Floats, market: Market) -> None:
+    """Electricity of machines of one's own."""
+    flows.energy_kwh += fleet.machine_months * kw * HOURS_PER_MONTH
+    flows.pay(kw * HOURS_PER_MONTH * market.power_price, fleet.needed)
 
 
 def _run_gpus(
@@ -358,17 +339,58 @@ def _run_gpus(
 ) -> None:
     """GPU replicas for the peak plus spares, rented by reservation or bought."""
     hardware = config.hardware
-    itl_s, ttft_s = hardware.itl_ms / 1e3, hardware.ttft_ms / 1e3
+    replica, each = replica_of(option, config, worlds)
+    fleet = Fleet(
+        market,
+        share / each,
+        spares=hardware.spares,
+        group=replica.gpus,
+        life_years=hardware.gpu_life_years,
+    )
+    factor = worlds.draw("hardware.gpu_power_factor", hardware.gpu_power_factor, unit="ratio")
+    kw = replica.gpu.power_w / 1e3 * factor
+    if option.tenure == "rent":
+        name = f"hardware.gpu_rent_per_hour.{option.gpu}"
+        rent = worlds.draw(name, config.gpu_rent(option.gpu), unit=f"{config.currency}/GPU-hour")
+        flows.energy_kwh += fleet.machine_months * kw * HOURS_PER_MONTH  # paid with the rent
+        flows.pay(rent * HOURS_PER_MONTH, fleet.needed, party=RENTED)
+        return
+    _power(flows, fleet, kw, market)
+    price = worlds.draw(
+        f"hardware.gpu_price.{option.gpu}", config.gpu_purchase(option.gpu), unit=f"{config.currency}/GPU"
+    )
+    flows.pay(price, fleet.bought)
+    sold = worlds.draw("hardware.gpu_residual_share", hardware.gpu_residual_share, unit="share")
+    residual, idle = fleet.resale(np.minimum(sold, 1.0))
+    flows.residual += residual * price
+    flows.idle_residual += idle * price
+
+
+def replica_of(option: Option, config: EconomicsConfig, worlds: Block) -> tuple[Replica, Floats]:
+    """GPUs that answer together, and the requests per second they take in each world, shape (worlds,).
+
+    Raises:
+        RecipeError: in some worlds its requests are too long for them.
+    """
+    tokens = (name for name, _ in tokens_of(option, config))
+    return worlds.once((option.model, option.gpu, *tokens), lambda: _replica(option, config, worlds))
+
+
+def _replica(option: Option, config: EconomicsConfig, worlds: Block) -> tuple[Replica, Floats]:
+    itl_s, ttft_s = config.hardware.itl_ms / 1e3, config.hardware.ttft_ms / 1e3
     tokens = _draw_tokens(option, config, worlds)
     inwards, outwards = (max(amount.at(0.5), 1.0) for _, amount in tokens_of(option, config))
-    replica = best_replica(
-        option.model,
-        option.gpu,
-        tokens_in=inwards,
-        tokens_out=outwards,
-        itl_s=itl_s,
-        ttft_s=ttft_s,
-        stack=hardware.stack,
+    replica = worlds.worlds.once(
+        (option.model, option.gpu, inwards, outwards),
+        lambda: best_replica(
+            option.model,
+            option.gpu,
+            tokens_in=inwards,
+            tokens_out=outwards,
+            itl_s=itl_s,
+            ttft_s=ttft_s,
+            stack=config.hardware.stack,
+        ),
     )
     rate = replica.requests_per_s(*tokens, itl_s=itl_s, ttft_s=ttft_s)
     each = rate * throughput_error(replica, config, worlds)
@@ -377,18 +399,7 @@ def _run_gpus(
             f"{option.name!r}: in some worlds the requests are too long for {replica.gpus} × {option.gpu}",
             mend="Narrow tokens_in and tokens_out, relax itl_ms or ttft_ms, or choose a larger GPU.",
         )
-    working = np.maximum(np.ceil(market.peak_per_s * (share / each)[:, None]), 1)
-    gpus = (working + hardware.spares) * replica.gpus
-    factor = worlds.draw("hardware.gpu_power_factor", hardware.gpu_power_factor, unit="ratio")
-    kwh = gpus * (replica.gpu.power_w / 1e3 * factor)[:, None] * HOURS_PER_MONTH
-    flows.energy_kwh += kwh.sum(axis=1)
-    if option.tenure == "rent":
-        name = f"hardware.gpu_rent_per_hour.{option.gpu}"
-        rent = worlds.draw(name, config.gpu_rent(option.gpu), unit=f"{config.currency}/GPU-hour")
-        flows.pay(RENTED, gpus * HOURS_PER_MONTH * rent[:, None])  # power is in the rent
-        return
-    flows.spent += kwh * market.power_price[:, None]
-    _buy_gpus(flows, option.gpu, gpus, config, worlds)
+    return replica, each
 
 
 def throughput_error(replica: Replica, config: EconomicsConfig, worlds: Block) -> Floats:
@@ -402,37 +413,3 @@ def throughput_error(replica: Replica, config: EconomicsConfig, worlds: Block) -
         return drawn
     usual = constants_for(config.hardware.stack, mixture=False).log_error
     return np.asarray(drawn ** (replica.constants.log_error / usual))
-
-
-def _buy_gpus(flows: Flows, gpu: str, gpus: Floats, config: EconomicsConfig, worlds: Block) -> None:
-    hardware, months = config.hardware, gpus.shape[1]
-    name = f"hardware.gpu_price.{gpu}"
-    price = worlds.draw(name, config.gpu_purchase(gpu), unit=f"{config.currency}/GPU")
-    bought = purchases(gpus, hardware.gpu_life_years)
-    flows.bought += bought * price[:, None]
-    sold = worlds.draw("hardware.gpu_residual_share", hardware.gpu_residual_share, unit="share")
-    kept = np.minimum(sold, 1.0)
-    age = (months - np.arange(months)) / 36
-    alive = age * 3 < hardware.gpu_life_years
-    flows.residual += (bought * alive * kept[:, None] ** age).sum(axis=1) * price
-
-
-def purchases(need: Floats, life_years: float) -> Floats:
-    """Units to buy at the start of each month so that enough are always alive.
-
-    Args:
-        need: shape (worlds, months), units needed in each month.
-        life_years: a unit serves this long.
-
-    Returns:
-        Shape (worlds, months).
-    """
-    life = max(round(life_years * 12), 1)
-    bought = np.zeros_like(need)
-    alive = np.zeros(need.shape[0])
-    for month in range(need.shape[1]):
-        if month >= life:
-            alive -= bought[:, month - life]
-        bought[:, month] = np.maximum(need[:, month] - alive, 0)
-        alive += bought[:, month]
-    return bought

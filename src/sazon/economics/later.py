@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sazon.core.types import Estimate, Floats, Waiting
-from sazon.economics.cashflow import DAYS_PER_MONTH, Flows, Market, flows_of, load_of
+from sazon.economics.cashflow import Flows, flows_of, load_of
 from sazon.economics.config import EconomicsConfig
+from sazon.economics.market import DAYS_PER_MONTH, Market
 from sazon.economics.options import EVERYBODY, OWN, Option
 from sazon.economics.worlds import Block
 from sazon.stats.optimal_stopping import Whole, fit_rule, fit_threshold, gain_at
@@ -64,22 +65,20 @@ def later_of(
     dates = dates_of(config.months)
     shape = (worlds.count, len(names), len(dates))
     since, ahead, setup = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    parties, places = [], []
-    for j, name in enumerate(names):
-        load = load_of(held[name], held, worlds)
-        places.append(frozenset(load.places) - {EVERYBODY, OWN})
-        for d, date in enumerate(dates):
-            then = market.since(int(date))
-            rest = config.model_copy(update={"months": config.months - int(date)})
+    parties = []
+    loads = [load_of(held[name], held, worlds) for name in names]
+    for d, date in enumerate(dates):
+        then = market.since(int(date))
+        rest = config.model_copy(update={"months": config.months - int(date)})
+        for j, load in enumerate(loads):
             flows = flows_of(load, rest, then, worlds)
-            monthly = flows.discounted(then) + _errors(then, wrong[:, j])
-            since[:, j, d] = monthly.sum(axis=1) - flows.residual_today(then)
-            setup[:, j, d] = flows.bought[:, 0] * then.start[:, 0]
+            since[:, j, d] = flows.total + wrong[:, j] * then.error_cost * then.asked.today
+            setup[:, j, d] = flows.investment
             if date == 0:
-                before = np.cumsum(monthly, axis=1)
+                before = flows.so_far(then, wrong[:, j])
                 ahead[:, j, 0] = since[:, j, 0]
                 ahead[:, j, 1:] = since[:, j, [0]] - before[:, dates[1:] - 1]
-                parties.append(_paid(flows, then))
+                parties.append(_paid(flows))
     return Later(
         names=tuple(names),
         currency=config.currency,
@@ -89,7 +88,7 @@ def later_of(
         setup=setup,
         requests_per_day=market.requests / DAYS_PER_MONTH,
         parties=tuple(parties),
-        places=tuple(places),
+        places=tuple(frozenset(load.places) - {EVERYBODY, OWN} for load in loads),
     )
 
 
@@ -101,14 +100,10 @@ def dates_of(months: int) -> Whole:
     return np.unique(np.round(spread).astype(np.int64))
 
 
-def _errors(market: Market, wrong: Floats) -> Floats:
-    return np.asarray(market.requests * market.end * (wrong * market.error_cost)[:, None])
-
-
-def _paid(flows: Flows, market: Market) -> dict[str, float]:
+def _paid(flows: Flows) -> dict[str, float]:
     """Expected spending by whom it goes to; what is not paid outside is the house's own."""
-    outside = {p: float((m * market.end).sum(axis=1).mean()) for p, m in flows.parties.items()}
-    whole = float(flows.discounted(market).sum(axis=1).mean())
+    outside = {party: float(amount.mean()) for party, amount in flows.paid_outside().items()}
+    whole = float((flows.total + flows.residual).mean())
     return {OWN: max(whole - sum(outside.values()), 0.0), **outside}
 
 

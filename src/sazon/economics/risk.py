@@ -107,17 +107,22 @@ class Events:
 
     def total(self, name: str, shape: tuple[int, ...]) -> Floats:
         """Sizes of one consequence summed by world and month, shape (worlds, months)."""
-        summed = np.zeros(shape)
+        summed = _by_month(shape)
         if name in self.sizes:
             np.add.at(summed, (self.world, self.month), self.sizes[name])
         return summed
 
     def level(self, name: str, shape: tuple[int, ...]) -> Floats:
         """Product of all factors up to each month, the month of the event included; 1 where none."""
-        factors = np.ones(shape)
+        factors = _by_month(shape) + 1
         if name in self.sizes:
             np.multiply.at(factors, (self.world, self.month), self.sizes[name])
-        return np.asarray(np.cumprod(factors, axis=1))
+        return np.asarray(np.cumprod(factors.T, axis=0).T)
+
+
+def _by_month(shape: tuple[int, ...]) -> Floats:
+    """Zeros of shape (worlds, months) that lie month by month in memory, as all paths do."""
+    return np.zeros(shape[::-1]).T
 
 
 def draw_events(
@@ -232,18 +237,24 @@ def strikes_of(
     """
     found = {}
     for place, risks in hazards.items():
-        money, hours, level = np.zeros(shape), np.zeros(shape), np.ones(shape)
+        money, hours, level = _by_month(shape), _by_month(shape), _by_month(shape) + 1
         for events in (each.within(rows) for each in risks):
-            money += events.total("loss", shape) + events.total("staff_hours", shape) * staff_rate[:, None]
-            hours += events.total("outage_hours", shape)
-            level *= events.level("price_factor", shape)
+            if "loss" in events.sizes:
+                money += events.total("loss", shape)
+            if "staff_hours" in events.sizes:
+                money += events.total("staff_hours", shape) * staff_rate[:, None]
+            if "outage_hours" in events.sizes:
+                hours += events.total("outage_hours", shape)
+            if "price_factor" in events.sizes:
+                level *= events.level("price_factor", shape)
         found[place] = Strikes(money=money, outage_hours=hours, price_level=level)
     return found
 
 
-def demand_level(hazards: Hazards, rows: slice, shape: tuple[int, ...]) -> Floats:
-    """Demand over what it would be without events, shape (worlds, months)."""
-    level = np.ones(shape)
-    for events in hazards.get(EVERYBODY, ()):
-        level *= events.within(rows).level("demand_factor", shape)
-    return level
+def demand_level(hazards: Hazards, rows: slice, shape: tuple[int, ...]) -> Floats | None:
+    """Demand over what it would be without events, shape (worlds, months); None: as it would be."""
+    changes = [e for e in hazards.get(EVERYBODY, ()) if "demand_factor" in e.sizes]
+    if not changes:
+        return None
+    levels = [events.within(rows).level("demand_factor", shape) for events in changes]
+    return np.asarray(np.prod(levels, axis=0))

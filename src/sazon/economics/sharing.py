@@ -12,8 +12,9 @@ import numpy as np
 from sazon.core.errors import RecipeError
 from sazon.core.types import Costs, Estimate, Floats
 from sazon.economics.break_even import machines_cost, requests_per_s
-from sazon.economics.cashflow import DAYS_PER_MONTH, SECONDS_PER_DAY, Market, draw_market, flows_of, load_of
+from sazon.economics.cashflow import flows_of, load_of
 from sazon.economics.config import EconomicsConfig
+from sazon.economics.market import Market, draw_market
 from sazon.economics.options import Option
 from sazon.economics.risk import draw_hazards
 from sazon.economics.summary import cheapest_shares, spread
@@ -205,12 +206,11 @@ def _use(
     machines = machines_cost(option, config, held, market, worlds)
     staff = np.zeros(worlds.count)
     if hosted:
-        flows = flows_of(load_of(option, held, worlds), config, market, worlds)
-        staff = flows.discounted(market).sum(axis=1) - flows.residual_today(market) - machines
+        staff = flows_of(load_of(option, held, worlds), config, market, worlds).total - machines
     return _Use(
         place=(option.model, option.gpu, option.tenure) if hosted else ("server",),
         option=option,
-        busy=market.peak_per_s / capacity[:, None],
+        busy=market.requests * (market.peak_per_request / capacity)[:, None],
         capacity=capacity,
         machines=machines,
         staff=staff,
@@ -233,8 +233,8 @@ def _joint(grounds: Sequence[_Ground], group: Sequence[tuple[int, _Use]]) -> tup
     ground = grounds[t]
     busy = sum((use.busy for _, use in group), start=np.zeros_like(first.busy))
     # As many requests of the first kind as keep as many machines busy.
-    mean = busy * first.capacity[:, None] / ground.market.peak_to_mean[:, None]
-    market = replace(ground.market, requests=mean * DAYS_PER_MONTH * SECONDS_PER_DAY)
+    requests = busy * (first.capacity / ground.market.peak_per_request)[:, None]
+    market = replace(ground.market, requests=requests)
     machines = machines_cost(first.option, ground.task.config, ground.task.options, market, ground.worlds)
     return machines, np.max([use.staff for _, use in group], axis=0)
 

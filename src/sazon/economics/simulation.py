@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,18 +14,30 @@ from sazon.core.types import Costs, Estimate, Floats, Outlook, QualityDraws, Wai
 from sazon.economics.break_even import MOST_WORLDS as BROKEN_WORLDS
 from sazon.economics.break_even import breaks_of, usual_demand
 from sazon.economics.carbon import carbon_of
-from sazon.economics.cashflow import Flows, Market, draw_market, flows_of, load_of
+from sazon.economics.cashflow import flows_of, load_of
 from sazon.economics.config import EconomicsConfig
 from sazon.economics.later import MOST_WORLDS, Later, dependence_of, later_of, waiting_of
+from sazon.economics.market import draw_market
 from sazon.economics.options import Option
 from sazon.economics.risk import Hazards, draw_hazards
 from sazon.economics.summary import Ledgers, drivers_of, summarise
 from sazon.economics.unknowns import dominated_by, influences_of, unknowns_of
-from sazon.economics.worlds import Block, Worlds
+from sazon.economics.worlds import Worlds
 
 WEIGHTED = "weighted_error"
-BLOCK = 20_000
-"""Worlds held in memory month by month; the rest only as totals."""
+BLOCK = 4_000
+"""Worlds held month by month at once, so that they stay near the processor; of the others only totals."""
+FAN_WORLDS = 20_000
+"""Enough for a fan of quantiles month by month; worlds are in random order: the first are a fair sample."""
+MONEY = {
+    "bare": "total",
+    "fixed": "fixed",
+    "investment": "investment",
+    "residual": "residual",
+    "energy_kwh": "energy_kwh",
+    "events": "events",
+}
+"""Column of the ledgers → attribute of an option's flows."""
 Fan = tuple[tuple[float, float, float], ...]
 
 
@@ -65,16 +77,15 @@ def simulate(
     hazards = draw_hazards(
         config.risks, _providers(options), worlds, months=config.months, currency=config.currency
     )
-    blocks = [
-        _simulate_block(config, held, quality.candidates, wrong, hazards, worlds.block(start, start + BLOCK))
-        for start in range(0, worlds.count, BLOCK)
-    ]
+    ledgers, all_wrong = _ledgers(config, held, quality.candidates, wrong, hazards, worlds)
     worlds.check_names()
-    level = worlds.draw("demand.requests_per_day", config.demand.requests_per_day, unit="requests/day")
-    ledgers = _gather([b.ledgers for b in blocks], right=right, level=level)
+    ledgers = replace(
+        ledgers,
+        right=right,
+        level=worlds.draw("demand.requests_per_day", config.demand.requests_per_day, unit="requests/day"),
+    )
     later = _later(config, held, quality.candidates, wrong, hazards, worlds)
     parts = {"fixed": ledgers.fixed, "use": ledgers.bare - ledgers.fixed, "errors": ledgers.errors}
-    all_wrong = np.concatenate([b.all_wrong for b in blocks])
     outlook = _outlook(ledgers, later, held, worlds, config)
     worlds.draw("carbon_kg_per_kwh", config.carbon_intensity(), unit="kg CO2e/kWh")
     # Inputs first: looking where options cost the same draws more of what only that needs.
@@ -87,11 +98,10 @@ def simulate(
         months=config.months,
         prices_as_of=_as_of(options, worlds),
         summary=_summary(ledgers, later, breaks, worlds, config),
-        # Worlds are in random order: the first block is a fair sample of all.
-        timeline=dict(zip(quality.candidates, blocks[0].fans, strict=True)),
-        drivers=drivers_of(ledgers, worlds.columns),
+        timeline=_fans(config, held, quality.candidates, wrong, hazards, worlds),
+        drivers=drivers_of(ledgers, drawn),
         inputs=inputs,
-        parts={**parts, "all_wrong": np.repeat(all_wrong[:, None], len(quality.candidates), axis=1)},
+        parts={**parts, "all_wrong": np.broadcast_to(all_wrong[:, None], wrong.shape)},
         drawn=drawn,
         outlook=replace(outlook, breaks=breaks),
     )
@@ -189,86 +199,64 @@ def _error_rate(config: EconomicsConfig, quality: QualityDraws, right: Floats) -
     return quality.of(WEIGHTED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Simulated:
-    """One block of worlds."""
-
-    ledgers: Ledgers
-    all_wrong: Floats
-    """Shape (worlds,): discounted cost of errors if every answer were wrong."""
-    fans: tuple[Fan, ...]
-    """Per candidate; empty beyond the first block."""
-
-
-def _simulate_block(
+def _ledgers(
     config: EconomicsConfig,
     held: dict[str, Option],
     names: Sequence[str],
     wrong: Floats,
     hazards: Hazards,
-    worlds: Block,
-) -> _Simulated:
-    market = draw_market(config, worlds, hazards)
-    calm = market.without_events()
-    requests_today = (market.requests * market.end).sum(axis=1)
-    all_wrong = requests_today * market.error_cost
-    shape = (worlds.count, len(names))
-    columns = {
-        n: np.zeros(shape) for n in ("bare", "fixed", "investment", "residual", "energy_kwh", "events")
-    }
-    errors = wrong[worlds.rows] * all_wrong[:, None]
-    remote, fans = [], []
-    for j, name in enumerate(names):
-        load = load_of(held[name], held, worlds)
-        flows = flows_of(load, config, market, worlds)
-        columns["bare"][:, j] = _total(flows, market)
-        columns["fixed"][:, j] = _total(flows_of(load, config, market.without_demand(), worlds), market)
-        if market.strikes:
-            columns["events"][:, j] = columns["bare"][:, j] - _total(
-                flows_of(load, config, calm, worlds), calm
-            )
-        columns["investment"][:, j] = flows.bought[:, 0]
-        columns["residual"][:, j] = flows.residual_today(market)
-        columns["energy_kwh"][:, j] = flows.energy_kwh
-        remote.append(any(o.place == "api" for o, _ in load.remote))
-        if worlds.rows.start == 0:
-            fans.append(_fan(flows, market, wrong[worlds.rows, j]))
+    worlds: Worlds,
+) -> tuple[Ledgers, Floats]:
+    """Every world's money, and what errors would cost if every answer were wrong, shape (worlds,)."""
+    money = {n: np.zeros(wrong.shape, order="F") for n in (*MONEY, "total", "errors")}
+    shared = {n: np.zeros(worlds.count) for n in ("all_wrong", "requests_today", "requests")}
+    remote = [False] * len(names)
+    for start in range(0, worlds.count, BLOCK):
+        block = worlds.block(start, start + BLOCK)
+        rows, market = block.rows, draw_market(config, block, hazards)
+        shared["requests_today"][rows] = market.asked.today
+        shared["requests"][rows] = market.requests.sum(axis=1)
+        shared["all_wrong"][rows] = market.asked.today * market.error_cost
+        for j, name in enumerate(names):
+            load = load_of(held[name], held, block)
+            flows = flows_of(load, config, market, block)
+            for quantity, attribute in MONEY.items():
+                money[quantity][rows, j] = getattr(flows, attribute)
+            money["errors"][rows, j] = wrong[rows, j] * shared["all_wrong"][rows]
+            money["total"][rows, j] = money["bare"][rows, j] + money["errors"][rows, j]
+            remote[j] = any(o.place == "api" for o, _ in load.remote)
+    all_wrong = shared.pop("all_wrong")
+    nothing = np.empty(0)  # quality and demand are set by the caller
     ledgers = Ledgers(
         candidates=tuple(names),
         currency=config.currency,
-        total=columns["bare"] + errors,
-        errors=errors,
         remote=tuple(remote),
-        requests_today=requests_today,
-        requests=market.requests.sum(axis=1),
-        right=np.empty(0),  # set when all blocks are gathered
-        level=np.empty(0),
-        **columns,
+        right=nothing,
+        level=nothing,
+        **money,
+        **shared,
     )
-    return _Simulated(ledgers=ledgers, all_wrong=all_wrong, fans=tuple(fans))
+    return ledgers, all_wrong
 
 
-def _gather(blocks: Sequence[Ledgers], *, right: Floats, level: Floats) -> Ledgers:
-    """All worlds' ledgers out of their blocks'."""
-    first = blocks[0]
-    held = {f.name: getattr(first, f.name) for f in fields(Ledgers)}
-    for name, value in held.items():
-        if isinstance(value, np.ndarray):
-            held[name] = np.concatenate([getattr(block, name) for block in blocks])
-    return Ledgers(**{**held, "right": right, "level": level})
-
-
-def _total(flows: Flows, market: Market) -> Floats:
-    return np.asarray(flows.discounted(market).sum(axis=1) - flows.residual_today(market))
-
-
-def _fan(flows: Flows, market: Market, wrong: Floats) -> Fan:
-    """P10, P50 and P90 of the discounted cost so far, errors included, month by month."""
-    errors = market.requests * market.end * (wrong * market.error_cost)[:, None]
-    path = np.cumsum(flows.discounted(market) + errors, axis=1)
-    path[:, -1] -= flows.residual_today(market)
-    low, middle, high = np.quantile(path, [0.1, 0.5, 0.9], axis=0)
-    return tuple((float(a), float(b), float(c)) for a, b, c in zip(low, middle, high, strict=True))
+def _fans(
+    config: EconomicsConfig,
+    held: dict[str, Option],
+    names: Sequence[str],
+    wrong: Floats,
+    hazards: Hazards,
+    worlds: Worlds,
+) -> dict[str, Fan]:
+    """P10, P50 and P90 of every option's discounted cost so far, errors included, month by month."""
+    block = worlds.block(0, FAN_WORLDS)
+    market, fans = draw_market(config, block, hazards), {}
+    for j, name in enumerate(names):
+        flows = flows_of(load_of(held[name], held, block), config, market, block)
+        path = flows.so_far(market, wrong[block.rows, j])
+        path[:, -1] -= flows.residual
+        quantiles = np.quantile(path, [0.1, 0.5, 0.9], axis=0)
+        fans[name] = tuple((float(a), float(b), float(c)) for a, b, c in quantiles.T)
+    return fans
 
 
 def _as_of(options: Sequence[Option], worlds: Worlds) -> str:

@@ -1,4 +1,4 @@
-"""From worlds to what a person reads: quantiles, break-even, what drives the gap."""
+"""From worlds to what a person reads: quantiles, shares, what drives the gap."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 from sazon.core.types import Estimate, Floats
 
 LEVEL = 0.8
+MOST_RANKED = 20_000
+"""Worlds that tell a rank correlation within 0.014 (95 %); ranking a million takes a quarter of a second
+an input."""
 TIE = 1e-9
 """Totals closer than this, relatively, are equal."""
 
@@ -135,7 +138,8 @@ def drivers_of(ledgers: Ledgers, columns: Mapping[str, Floats]) -> dict[str, Est
     """Rank correlation of every uncertain input with the gap between the two cheapest.
 
     The gap is total of the second minus total of the first (by median), so a positive
-    correlation means: the higher the input, the better for the cheapest. Sorted by size.
+    correlation means: the higher the input, the better for the cheapest. Sorted by size. Of more worlds
+    than `MOST_RANKED` the first, which are a fair sample.
     Source: Spearman 1904; interval by Fisher's z.
     """
     if len(ledgers.candidates) < 2:
@@ -143,12 +147,13 @@ def drivers_of(ledgers: Ledgers, columns: Mapping[str, Floats]) -> dict[str, Est
     from scipy.stats import rankdata
 
     first, second = np.argsort(np.median(ledgers.total, axis=0), kind="stable")[:2]
-    gap = ledgers.total[:, second] - ledgers.total[:, first]
-    if np.ptp(gap) <= TIE * max(float(np.abs(ledgers.total[:, first]).max()), 1.0):
+    total = ledgers.total[:MOST_RANKED]
+    gap = total[:, second] - total[:, first]
+    if np.ptp(gap) <= TIE * max(float(np.abs(total[:, first]).max()), 1.0):
         return {}
-    held = dict(columns)
+    held = {name: column[:MOST_RANKED] for name, column in columns.items()}
     for j in (first, second):
-        held[f"accuracy.{ledgers.candidates[j]}"] = ledgers.right[:, j]
+        held[f"accuracy.{ledgers.candidates[j]}"] = ledgers.right[:MOST_RANKED, j]
     moving = {name: column for name, column in held.items() if np.ptp(column) > 0}
     ranks = rankdata(gap)
     found = {name: _rank_correlation(ranks, rankdata(column)) for name, column in moving.items()}

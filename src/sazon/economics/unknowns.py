@@ -42,11 +42,10 @@ def unknowns_of(
         return (), Estimate.none("there is no other candidate", unit=unit)
     moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
     shares = {i.name: i.first for i in influences}
-    worth = partials(-total, moving, rng=rng, unit=unit)
-    ordered = sorted(worth, key=lambda name: -(worth[name].value or 0.0))
+    worth = partials(-total, moving, rng=rng, unit=unit, most=MOST_UNKNOWNS)
     found = tuple(
         Unknown(name=name, share=shares[name], worth=_assumed(worth[name]))
-        for name in ordered[:MOST_UNKNOWNS]
+        for name in sorted(worth, key=lambda name: -(worth[name].value or 0.0))
     )
     return found, _assumed(perfect(-total, rng=rng, unit=unit))
 
@@ -85,15 +84,18 @@ def dominated_by(total: Floats, names: tuple[str, ...]) -> tuple[Dominated, ...]
         total: shape (worlds, options).
         names: of the options.
     """
-    from sazon.stats.dominance import dominance
+    from sazon.stats.dominance import TIE, dominance
 
-    found = []
+    means, slack = total.mean(axis=0), TIE * float(np.abs(total).max())
+    found, total = [], np.sort(total, axis=0)  # once: of the worlds only the distribution matters
     for j, name in enumerate(names):
-        orders = {other: dominance(total[:, i], total[:, j]).order for i, other in enumerate(names) if i != j}
+        # What costs more on average can be better for nobody.
+        rivals = [i for i in range(len(names)) if i != j and means[i] <= means[j] + slack]
+        orders = {names[i]: dominance(total[:, i], total[:, j]).order for i in rivals}
         known = {other: order for other, order in orders.items() if order is not None}
         if known:
             # Of several that beat it, the one that costs least says most.
-            by = min(known, key=lambda other: (known[other], float(total[:, names.index(other)].mean())))
+            by = min(known, key=lambda other: (known[other], float(means[names.index(other)])))
             found.append(Dominated(name=name, by=by, order=known[by]))
     return tuple(found)
 

@@ -6,8 +6,9 @@ World i is the same for all candidates, and belongs to draw i of quality.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +18,23 @@ from sazon.economics import catalogue
 from sazon.economics.ranges import Range
 from sazon.economics.together import Correlation, matrix_of
 
+Found = TypeVar("Found")
 InputRow = Mapping[str, str | float | None]
+
+
+class Once:
+    """What several options need, found for the first of them."""
+
+    def __init__(self) -> None:
+        """Nothing is found yet."""
+        self._found: dict[Hashable, Any] = {}
+
+    def __call__(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """What was found under the key."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: Found = self._found[key]
+        return found
 
 
 class Worlds:
@@ -35,6 +52,7 @@ class Worlds:
         self._seed = seed
         self._columns: dict[str, Floats] = {}
         self._rows: list[InputRow] = []
+        self.once = Once()
 
     def block(self, start: int, stop: int) -> Block:
         """Some of the worlds, so that a million need not be in memory month by month."""
@@ -47,7 +65,9 @@ class Worlds:
     def draw(self, name: str, amount: Range, *, unit: str) -> Floats:
         """Values of one input, shape (worlds,); the same array when asked again by name."""
         if name not in self._columns:
-            self._columns[name] = amount.quantile(self._points(name))
+            self._columns[name] = (
+                np.full(self.count, amount.at(0.5)) if amount.certain else amount.quantile(self._points(name))
+            )
             self._rows.append(row_of(name, amount, unit))
         return self._columns[name]
 
@@ -57,8 +77,12 @@ class Worlds:
 
     def _alone(self, name: str) -> Floats:
         random = self.stream(name)
-        points = (random.permutation(self.count) + random.random(self.count)) / self.count
-        return np.clip(points, 1e-12, 1 - 1e-12)
+        slices = np.arange(self.count, dtype=np.int32)  # of half the size, a third of the time
+        random.shuffle(slices)
+        points = random.random(self.count)
+        points += slices
+        points /= self.count
+        return np.clip(points, 1e-12, 1 - 1e-12, out=points)
 
     @cached_property
     def _together(self) -> Mapping[str, Floats]:
@@ -107,6 +131,7 @@ class Block:
         self.worlds = worlds
         self.rows = rows
         self.count = rows.stop - rows.start
+        self.once = Once()
 
     def draw(self, name: str, amount: Range, *, unit: str) -> Floats:
         """Values of one input in these worlds."""

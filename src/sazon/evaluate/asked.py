@@ -57,7 +57,13 @@ class Asked(Consulted):
 
 
 def prompt_of(
-    asked: Asked, splits: Splits, *, task: Task = "classify", descriptions: Mapping[str, str], seed: int
+    asked: Asked,
+    splits: Splits,
+    *,
+    task: Task = "classify",
+    descriptions: Mapping[str, str],
+    seed: int,
+    shown: Dataset | None = None,
 ) -> Prompt:
     """The prompt under which every row is asked.
 
@@ -67,17 +73,20 @@ def prompt_of(
         task: `generate` asks for free text: no labels are listed.
         descriptions: words for labels; labels that no row has are offered too.
         seed: of the choice of examples.
+        shown: the rows examples may be chosen from, where those are not all that train.
     """
     from sazon.models.prompt import INSTRUCTION, LABEL_TOKENS, TEXT_TOKENS, WRITE, Prompt
 
     writes = task == "generate"
     labels = {*splits.fit.targets, *splits.validation.targets, *descriptions} if not writes else set()
     judged = (splits.validation, splits.trust, splits.calibration, splits.test)
+    apart = [rows for rows in judged if rows is not None]
+    fit = splits.fit if shown is None else shown
     return Prompt(
         labels=tuple(sorted(labels)),
         descriptions={label: words for label, words in descriptions.items() if words},
         template=asked.instruction or (WRITE if writes else INSTRUCTION),
-        shots=choose_shots(splits.fit, asked.shots, apart=[d for d in judged if d is not None], seed=seed),
+        shots=choose_shots(fit, asked.shots, apart=apart, seed=seed),
         max_tokens=asked.max_tokens or (TEXT_TOKENS if writes else LABEL_TOKENS),
     )
 

@@ -206,6 +206,8 @@ def _recall(
     config: EvaluateConfig, graded: Mapping[str, Graded], test: Dataset
 ) -> dict[str, dict[str, Estimate]]:
     """Candidate → class → share right of the rows of that class."""
+    if not _may_be_told(graded, test):
+        return {}
     targets = test.targets
     where = {label: np.array([t == label for t in targets], dtype=bool) for label in test.labels}
     return {
@@ -214,8 +216,17 @@ def _recall(
     }
 
 
+def _may_be_told(graded: Mapping[str, Graded], test: Dataset) -> bool:
+    """Whether targets and answers may stand in clear: labels may, and free text that is public."""
+    return test.public or any(one.sheet.classes for one in graded.values())
+
+
 def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[ErrorRow, ...]:
-    """The rows that most candidates got most confidently wrong; without confidence it counts half."""
+    """The rows that most candidates got most confidently wrong; without confidence it counts half.
+
+    Free text about people is not repeated here: of such rows it stands who was right, not what was said.
+    """
+    clear = _may_be_told(graded, test)
     blame = np.zeros(len(test))
     for one in graded.values():
         sure = np.where(np.isfinite(one.sheet.confidence), one.sheet.confidence, 0.5)
@@ -224,8 +235,12 @@ def _worst(graded: Mapping[str, Graded], test: Dataset, *, most: int) -> tuple[E
     return tuple(
         ErrorRow(
             example=test.examples[i].id,
-            target=test.examples[i].target,
-            answers={n: label for n, g in graded.items() if (label := g.sheet.labels[i]) is not None},
+            target=test.examples[i].target if clear else "",
+            answers={
+                n: label if clear else ""
+                for n, g in graded.items()
+                if (label := g.sheet.labels[i]) is not None
+            },
             right=tuple(n for n, g in graded.items() if g.right[i]),
             confidence={
                 n: float(g.sheet.confidence[i])

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from sazon.core import digest
+from sazon.core.dataset import DataClass
 from sazon.core.errors import DataError
 from sazon.core.types import Dataset, Estimate, Example, Floats, Phrase
 from sazon.evaluate.config import JudgeConfig
@@ -60,14 +61,24 @@ def _text(row: Example, answer: str) -> str:
 def to_judge(sheets: Iterable[AnswerSheet], test: Dataset) -> Dataset:
     """Every distinct answer that is not the target to the letter, as a text for the judge.
 
-    An answer equal to the target is right without being asked about, and costs nothing.
+    An answer equal to the target is right without being asked about, and costs nothing. A text is as
+    much its person's as the row it is about, and stands once for each such person.
     """
-    texts: dict[str, None] = {}
+    texts: dict[tuple[str, str | None, DataClass | None], None] = {}
     for sheet in sheets:
         for row, answer in zip(test.examples, sheet.aligned(test).labels, strict=False):
             if answer is not None and answer != row.target:
-                texts[_text(row, answer)] = None
-    rows = tuple(Example(id=digest.of_text(text), input=text, target="") for text in texts)
+                texts[_text(row, answer), row.subject, row.sensitivity] = None
+    rows = tuple(
+        Example(
+            id=digest.of_text(text, subject or "", data_class or ""),
+            input=text,
+            target="",
+            subject=subject,
+            sensitivity=data_class,
+        )
+        for text, subject, data_class in texts
+    )
     return Dataset(
         name=f"answers to {test.name}",
         split="test",

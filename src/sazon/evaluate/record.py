@@ -1,5 +1,8 @@
 """Ask a provider once and keep its answers and their figures by digest, never the texts asked.
 
+What is public goes out as it is, and its answers are kept in clear. What is somebody's goes out covered,
+with everybody's consent, and its answers are kept sealed (`consented.py`).
+
     proposal = propose(dataset, prompt=…, model=…, url=…, spend_cap=0.50, price=…)
     print(proposal.words("es"))                      the person reads and agrees
     grant = proposal.confirm(now=time.time())
@@ -13,6 +16,7 @@ one key the later holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,19 +28,31 @@ import numpy as np
 from sazon.core.errors import PolicyRefused, SazonError
 from sazon.core.events import Emit, Event, silent
 from sazon.core.types import Dataset, Estimate
-from sazon.evaluate.recording import append, empty, opened
+from sazon.evaluate.consented import Consented
+from sazon.evaluate.recording import CLEAR, append, empty, opened
 from sazon.models.prompt import Prompt
 from sazon.models.recorded import RECORDING_VERSION, recording_key
-from sazon.models.remote import Patient, RemotePredictor, Reply, Sleep
-from sazon.policy.destination import Destination
+from sazon.models.remote import (
+    BLOCKED,
+    NOT_CONSENTED,
+    UNSENT,
+    Patient,
+    RemotePredictor,
+    Reply,
+    Sleep,
+)
+from sazon.models.sealed_recording import Hand
+from sazon.policy.destination import Destination, Networks
 from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
 from sazon.policy.grant import Proposal, RunGrant
 from sazon.policy.grant import propose as propose_grant
 from sazon.policy.message import Message
 from sazon.policy.response import Response
-from sazon.policy.ruling import PUBLIC, Request
+from sazon.policy.ruling import PUBLIC, Denied, Request
+from sazon.policy.safe import held
 from sazon.policy.spending import Limits, Price
+from sazon.policy.transport import Trust
 
 STAGE = "evaluate.record"
 
@@ -53,6 +69,10 @@ class Recording:
     asked: int
     failed: int
     """Texts asked now that got no answer."""
+    blocked: int = 0
+    """Texts that could not be looked into, and so were not sent."""
+    not_consented: int = 0
+    """Texts that were not sent because somebody's consent had ended by then."""
     spent: Estimate
     """Money of this run; undefined where the price is not known."""
     stopped: str = ""
@@ -75,11 +95,14 @@ def propose(
     token_cap: int | None = None,
     key: str | None = None,
     provider: str = "",
+    consented: Consented | None = None,
+    networks: Networks = (),
+    trust: Trust | None = None,
 ) -> Proposal:
     """What recording `dataset` would send, for a person to read and confirm.
 
     Args:
-        dataset: the texts; declared public, or it is refused.
+        dataset: the texts; declared public, or it is refused without `consented`.
         prompt: how each text is put; its examples leave too.
         model: the provider's name of the model.
         url: root of an OpenAI-compatible API.
@@ -88,9 +111,13 @@ def propose(
         token_cap: most tokens in all; needed where the price is not known.
         key: name of the environment variable that holds the key.
         provider: its name in the recipe.
+        consented: whose the texts are, where they are not public.
+        networks: private networks in which the provider may lie.
+        trust: how the connection proves who is at the other end.
 
     Raises:
-        PolicyRefused: data not public, address not allowed, or nothing would cap the cost.
+        PolicyRefused: data neither public nor anybody's by name, address not allowed, or nothing would cap
+            the cost.
     """
     attempts = len(set(dataset.inputs)) * Patient().attempts
     if price is None and Destination.parse(url).loopback:
@@ -100,12 +127,14 @@ def propose(
             "the price of this provider is not known, so a cap in money could not be kept",
             mend="Give its price per million tokens, or a cap in tokens.",
         )
+    if consented is not None:
+        prompt = consented.prompt
     return propose_grant(
         purposes=("evaluate", "infer.external"),
         provider=provider,
         data_name=dataset.name,
         data_digest=dataset.digest,
-        people=None if dataset.public else 0,
+        people=None if dataset.public else 0 if consented is None else consented.people,
         texts=dataset.inputs,
         url=url,
         model=model,
@@ -117,6 +146,8 @@ def propose(
         key=key,
         max_tokens=prompt.max_tokens,
         examples=len(prompt.shots),
+        networks=networks,
+        trust=trust,
     )
 
 
@@ -132,6 +163,7 @@ def record(
     egress: Egress | None = None,
     patient: Patient | None = None,
     sleep: Sleep = asyncio.sleep,
+    consented: Consented | None = None,
 ) -> Recording:
     """Ask for every text that has no line yet, within the grant.
 
@@ -146,18 +178,20 @@ def record(
         egress: the way out; by default one of that gate.
         patient: how often and how fast to ask.
         sleep: waits between retries.
+        consented: whose the texts are and where answers are kept, where they are not public.
 
     Raises:
-        PolicyRefused: the data is not public, or the grant does not cover this.
+        PolicyRefused: the data is not public and nobody's by name, or the grant does not cover this.
         DataError: the file is a recording of something else.
         ProviderError: the provider cannot be used, and not one text was answered.
         EnvironmentLacks: the key's variable is not set, the disk is full, or another run records here.
     """
-    if not dataset.public:
+    if not dataset.public and consented is None:
         raise PolicyRefused(
-            "answers are written only for data declared public: there is no vault for others yet",
+            "answers about data that is not public are kept under keys, and there are none",
             where=dataset.name,
-            mend="Declare the data public if it is, or measure a local candidate.",
+            mend="Make keys (sazon keys init RECIPE), declare the data public if it is, or measure a local"
+            " candidate.",
         )
     gate = gate or Gate([grant])
     asking = _Asking(
@@ -170,8 +204,12 @@ def record(
         rng=rng,
         emit=emit,
         sleep=sleep,
+        consented=consented,
     )
-    with opened(path, asking.header) as (file, known):
+    with (
+        contextlib.nullcontext() if consented is None else held(consented.safe),
+        opened(path, asking.header, asking.hand) as (file, known),
+    ):
         return asyncio.run(asking.fill(path, file, known))
 
 
@@ -188,6 +226,11 @@ class _Asking:
     rng: np.random.Generator
     emit: Emit
     sleep: Sleep
+    consented: Consented | None
+
+    @property
+    def hand(self) -> Hand:
+        return CLEAR if self.consented is None else self.consented.hand
 
     @property
     def model(self) -> str:
@@ -203,21 +246,22 @@ class _Asking:
             "made_at": _now(),
             "provider": self.grant.proposal.to.origin,
             "data_public": self.dataset.public,
+            **({} if self.consented is None else {"covered": True}),
         }
 
     def key(self, text: str) -> str:
-        return recording_key(text, self.prompt.digest, self.model)
+        return recording_key(text, self.prompt.digest, self.model, name=self.hand.name)
 
     async def fill(self, path: Path, file: IO[bytes], known: Mapping[str, bool]) -> Recording:
         """Ask for what is missing and append each answer as it comes."""
         texts = list(dict.fromkeys(self.dataset.inputs))
         missing = [text for text in texts if not known.get(self.key(text), False)]
-        asked = failed = 0
+        errors: list[str | None] = []
         stop: SazonError | None = None
         if missing:
             asker = RemotePredictor(
                 self._send,
-                prompt=self.prompt,
+                prompt=self.prompt if self.consented is None else self.consented.prompt,
                 model=self.model,
                 rng=self.rng,
                 patient=self.patient,
@@ -227,20 +271,23 @@ class _Asking:
                 try:
                     async for position, reply in asker.ask(missing):
                         if empty(file):
-                            append(path, file, self.header)
+                            append(path, file, self.hand.header(self.header))
                         append(path, file, self._line(missing[position], reply))
-                        asked, failed = asked + 1, failed + (reply.answer is None)
-                        self._tell(len(texts) - len(missing) + asked, len(texts))
+                        errors.append(reply.error)
+                        self._tell(len(texts) - len(missing) + len(errors), len(texts))
                 except SazonError as error:
-                    if asked == 0:
+                    if not errors:
                         raise
                     stop = error
+        sent = [error for error in errors if error not in UNSENT]
         return Recording(
             path=path,
             texts=len(texts),
             kept=len(texts) - len(missing),
-            asked=asked,
-            failed=failed,
+            asked=len(sent),
+            failed=sum(error is not None for error in sent),
+            blocked=errors.count(BLOCKED),
+            not_consented=errors.count(NOT_CONSENTED),
             spent=self._spent(),
             stopped=str(stop) if stop else "",
         )
@@ -255,10 +302,26 @@ class _Asking:
             message=message,
             disclosures=PUBLIC,
         )
+        if self.consented is not None:
+            return await self._send_covered(self.consented, request, message)
         return await self.egress.send(self.gate.seal(request))
 
-    def _line(self, text: str, reply: Reply) -> dict[str, Any]:
-        return {
+    async def _send_covered(self, consented: Consented, request: Request, message: Message) -> Response:
+        """The same for a text that is somebody's; what stops it alone stops nothing else."""
+        covered = await asyncio.to_thread(consented.covered, message)
+        request = consented.request(request, message, covered)
+        try:
+            response = await self.egress.send(await asyncio.to_thread(self.gate.seal, request))
+        except Denied as denied:
+            alone = consented.one_alone(denied)
+            if alone is None:
+                raise
+        else:
+            return consented.restored(response, covered)
+        raise alone
+
+    def _line(self, text: str, reply: Reply) -> Mapping[str, Any]:
+        line = {
             "key": self.key(text),
             "model": self.model,
             "answer": reply.answer,
@@ -270,6 +333,7 @@ class _Asking:
             "at": _now(),
             "error": reply.error,
         }
+        return self.hand.line(line, () if self.consented is None else self.consented.subjects(text))
 
     def _tell(self, done: int, total: int) -> None:
         spent = self.grant.account.spent.money

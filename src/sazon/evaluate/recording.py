@@ -17,6 +17,9 @@ from sazon.core.types import Dataset
 from sazon.models.prompt import Prompt
 from sazon.models.recorded import read_recording
 from sazon.models.remote import passing
+from sazon.models.sealed_recording import Hand
+
+CLEAR = Hand()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,16 @@ def refuse_other(found: str, wanted: str, *, what: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, header: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], dict[str, bool]]]:
-    """A recording, locked and ready to grow, and which keys it has (True: not to be asked again)."""
+def opened(
+    path: Path, header: Mapping[str, Any], hand: Hand = CLEAR
+) -> Iterator[tuple[IO[bytes], dict[str, bool]]]:
+    """A recording, locked and ready to grow, and which keys it has (True: not to be asked again).
+
+    Args:
+        path: the file, made where it is missing.
+        header: what it must begin with.
+        hand: how it is written.
+    """
     with contextlib.ExitStack() as stack:
         with readable_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,9 +94,10 @@ def opened(path: Path, header: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], d
         lines = whole.splitlines()
         if lines or content[:20] != b'{"sazon_recording": '[: len(content)]:
             # Checked before anything is cut off: it may be somebody else's file.
-            _check_header(_parsed(lines[0] if lines else content, path), header, path)
+            _check_header(_parsed(lines[0] if lines else content, path), header, path, hand)
         file.truncate(len(whole))  # drops a line that a kill cut short
-        rows = [_parsed(line, path) for line in lines[1:]]
+        read = [hand.read_line(_parsed(line, path), where=str(path)) for line in lines[1:]]
+        rows = [row for row in read if row is not None]
         try:
             yield file, {str(row.get("key")): not passing(row.get("error")) for row in rows}
         finally:
@@ -93,7 +105,16 @@ def opened(path: Path, header: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], d
                 path.unlink(missing_ok=True)  # not one answer came: leave nothing behind
 
 
-def _check_header(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
+def _check_header(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path, hand: Hand) -> None:
+    if found.get("sazon_recording") == wanted["sazon_recording"]:
+        theirs = Hand.of(found, where=str(path))
+        if theirs.sealed != hand.sealed:
+            raise DataError(
+                "this is a sealed recording" if theirs.sealed else "this recording is not sealed",
+                where=str(path),
+                mend="Choose another file for the new recording.",
+            )
+        found = theirs.read_header(found, where=str(path))
     for name in ("sazon_recording", "model", "prompt_digest", "labels", "provider", "data_public"):
         if found.get(name) != wanted[name]:
             raise DataError(

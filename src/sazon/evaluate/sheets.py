@@ -1,14 +1,14 @@
 """Answer sheets: what each candidate answered to every test row, and how long it took.
 
 A sheet is written once per run and read on resume, so that timings are measured once.
-Ids, labels and numbers are kept; inputs never are.
+Ids, labels and numbers are kept; inputs never are. Free text about people is sealed, where there are keys.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,13 +19,16 @@ from sazon import models
 from sazon.core.errors import IntegrityError, PluginError
 from sazon.core.events import Emit, Event, silent
 from sazon.core.seams import Predictor
-from sazon.core.types import Answers, Candidate, Dataset, Floats
+from sazon.core.types import Answers, Candidate, Dataset, Example, Floats
 from sazon.evaluate.config import LatencyConfig
 from sazon.evaluate.together import ask_together
+from sazon.policy import safe
+from sazon.policy.safe import Safe
 
 BATCH = 256
 ANSWERS = "answers.parquet"
 TIMINGS = "timings.json"
+_SEALED = "answer"
 COLUMNS = (
     "example",
     "answer",
@@ -107,15 +110,24 @@ class AnswerSheet:
             )
         return self
 
-    def write(self, directory: Path) -> None:
-        """Write `answers.parquet` and `timings.json`."""
+    def write(self, directory: Path, test: Dataset | None = None) -> None:
+        """Write `answers.parquet` and `timings.json`.
+
+        Args:
+            directory: where.
+            test: the rows answered. Free text about people is sealed under their keys, where keys are
+                in hand; labels and numbers never are.
+        """
         import polars as pl
 
         n = len(self)
+        keys = safe.in_hand()
+        sealed = keys is not None and test is not None and not test.public and not self.classes
+        answers = _sealed(keys, self.labels, test) if sealed and keys and test else list(self.labels)
         table = pl.DataFrame(
             {
                 "example": list(self.examples),
-                "answer": list(self.labels),
+                "answer": answers,
                 "confidence": _nullable(self.confidence),
                 "probabilities": [None] * n if self.probabilities is None else self.probabilities.tolist(),
                 "tokens": _nullable(self.tokens),
@@ -138,6 +150,7 @@ class AnswerSheet:
         )
         table.write_parquet(directory / ANSWERS)
         facts = {"candidate": self.candidate, "classes": list(self.classes)} | asdict(self.timings)
+        facts |= {"sealed_under": keys.id} if sealed and keys else {}
         (directory / TIMINGS).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
     @classmethod
@@ -145,7 +158,8 @@ class AnswerSheet:
         """Read what `write` wrote.
 
         Raises:
-            IntegrityError: the files are missing or cut.
+            IntegrityError: the files are missing or cut, or sealed under other keys.
+            EnvironmentLacks: the answers are sealed, and no keys are in hand.
         """
         import polars as pl
 
@@ -160,6 +174,7 @@ class AnswerSheet:
             )
             candidate, classes = str(facts["candidate"]), tuple(facts["classes"])
             column = {name: table[name].to_list() for name in COLUMNS}
+            under = facts.get("sealed_under")
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise IntegrityError(
                 "no readable answers here", where=str(directory), mend="Remove the folder and run again."
@@ -169,7 +184,7 @@ class AnswerSheet:
         return cls(
             candidate=candidate,
             examples=tuple(column["example"]),
-            labels=tuple(column["answer"]),
+            labels=tuple(column["answer"] if under is None else _unsealed(under, column, directory)),
             confidence=_floats(column["confidence"]),
             probabilities=np.array(rows, dtype=np.float64) if rows and rows[0] is not None else None,
             classes=classes,
@@ -206,8 +221,29 @@ def answer(
         sheet = AnswerSheet.empty(candidate.name)
     else:
         sheet = _ask(candidate.name, models.load(candidate), test, latency or LatencyConfig(), emit)
-    sheet.write(directory)
+    sheet.write(directory, test)
     return sheet
+
+
+def _sealed(keys: Safe, answers: Sequence[str | None], test: Dataset) -> list[str | None]:
+    """Answers sealed under the keys of the people whose rows they are."""
+
+    def sealed(answer: str, row: Example) -> str:
+        people = [row.subject] if row.subject else []
+        return keys.seal(people, answer.encode("utf-8", "surrogatepass"), _SEALED, row.id)
+
+    pairs = zip(answers, test.examples, strict=True)
+    return [None if answer is None else sealed(answer, row) for answer, row in pairs]
+
+
+def _unsealed(under: str, column: Mapping[str, Sequence[str | None]], directory: Path) -> list[str | None]:
+    """The answers; None where the person was erased."""
+    keys = safe.expected(under, what="these answers are", where=str(directory))
+    found = [
+        None if sealed is None else keys.open(sealed, _SEALED, str(example))
+        for sealed, example in zip(column["answer"], column["example"], strict=True)
+    ]
+    return [None if answer is None else answer.decode("utf-8", "surrogatepass") for answer in found]
 
 
 def _ask(name: str, predictor: Predictor, test: Dataset, latency: LatencyConfig, emit: Emit) -> AnswerSheet:

@@ -157,8 +157,9 @@ def candidate_from(
         model, notes = recording.model, _notes(recording, splits.test, counts)
         held |= {
             "recorded_at": recording.made_at,
-            "prompt_digest": recording.prompt_digest,
+            "prompt_digest": recording.prompt_name,
             "recording_digest": digest.of_file(path),
+            "pseudonymised": recording.covered,
             **counts,
         }
         artifact = Artifact(path=job.directory, digest=digest.of_folder(job.directory))
@@ -184,15 +185,18 @@ def rows_asked(splits: Splits) -> list[str]:
 def counted(recording: Recording, inputs: Sequence[str]) -> dict[str, int | float | None]:
     """What asking came to, over distinct texts: counts, and tokens per answer that were billed.
 
-    None where the recording does not say: nothing told is not nothing.
+    None where the recording does not say: nothing told is not nothing. Texts that stayed here are counted
+    apart (`blocked`, `not_consented`), where there are any.
 
     Args:
         recording: the answers.
         inputs: distinct texts; those without a line are not counted.
     """
-    from sazon.models.remote import CUT_OFF, UNUSABLE
+    from sazon.models.remote import CUT_OFF, UNSENT, UNUSABLE
 
-    lines = [recording.answers[key] for key in map(recording.key, inputs) if key in recording.answers]
+    found = [recording.answers[key] for key in map(recording.key, inputs) if key in recording.answers]
+    unsent = [line.error for line in found if line.error in UNSENT]
+    lines = [line for line in found if line.error not in UNSENT]
     billed = [line for line in lines if line.error is None or line.error in UNUSABLE]
     attempts = sum(line.attempts for line in lines)
     return {
@@ -203,6 +207,7 @@ def counted(recording: Recording, inputs: Sequence[str]) -> dict[str, int | floa
         "tokens_in": _mean([line.tokens_in for line in billed]),
         "tokens_out": _mean([line.tokens_out for line in billed]),
         "cut_off": sum(line.error == CUT_OFF for line in lines),
+        **{error: unsent.count(error) for error in UNSENT if error in unsent},
     }
 
 
@@ -218,6 +223,11 @@ def _notes(
     missing = len(test) - recording.joined(test.inputs)
     if missing:
         notes.append(told("notes.not_recorded", missing=missing, rows=len(test)))
+    if recording.covered:
+        notes.append(told("notes.pseudonymised"))
+    stayed = {name: int(counts.get(name) or 0) for name in ("blocked", "not_consented")}
+    if any(stayed.values()):
+        notes.append(told("notes.unsent", **stayed))
     strange = sorted(set(test.labels) - set(recording.labels)) if recording.labels else []
     if strange:
         notes.append(told("notes.not_offered", labels=len(strange), names=", ".join(strange)))

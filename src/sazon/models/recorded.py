@@ -7,14 +7,16 @@ of (input, prompt, model), never by its row number, so that it cannot be joined 
      "data_public": …}    (no labels: the answers are free text)
     {"key": …, "model": …, "answer": label or text or null, "tokens_in": …, "tokens_out": …,
      "seconds": …, "money": …, "attempts": …, "at": …, "error": text or null}
+
+Answers about data that is not public are sealed: `sealed_recording.py` says how.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,19 @@ from sazon.core.run import write_aside
 from sazon.core.seams import Capabilities
 from sazon.core.types import Answers, Floats
 from sazon.models.folder import write_facts
+from sazon.models.sealed_recording import Hand
 
 RECORDING_VERSION = 1
 FILE = "recording.jsonl"
 NOT_RECORDED = "not recorded"
+MEND = "Record the answers again, or point `recorded` to the right file."
 
 
-def recording_key(input: str, prompt_digest: str, model: str) -> str:
-    """What an answer is found by: digest of the input, the prompt and the model."""
-    return digest.of_text(input, prompt_digest, model)
+def recording_key(
+    input: str, prompt_digest: str, model: str, *, name: Callable[..., str] = digest.of_text
+) -> str:
+    """What an answer is found by: digest of the input, the prompt and the model, keyed where sealed."""
+    return name(input, prompt_digest, model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +69,19 @@ class Recording:
     provider: str
     made_at: str
     answers: Mapping[str, RecordedAnswer]
+    covered: bool = False
+    """Whether the texts were asked under pseudonyms."""
+    hand: Hand = field(default_factory=Hand)
+    """How it is written."""
 
     def key(self, input: str) -> str:
         """The key of an input under this recording's prompt and model."""
-        return recording_key(input, self.prompt_digest, self.model)
+        return recording_key(input, self.prompt_digest, self.model, name=self.hand.name)
+
+    @property
+    def prompt_name(self) -> str:
+        """The prompt's digest as it may be shown: examples of people in it must not be guessed."""
+        return self.hand.name("prompt", self.prompt_digest) if self.hand.sealed else self.prompt_digest
 
     def joined(self, inputs: Sequence[str]) -> int:
         """How many of the inputs it has a line for."""
@@ -76,44 +91,57 @@ class Recording:
 def read_recording(path: Path) -> Recording:
     """Read a recording; of two lines with one key the later counts (it was asked again).
 
+    A sealed one is opened with the keys in hand; answers about people who were erased are missing.
+
     Raises:
         DataError: not there, not a recording, of another version, or a line that cannot be read.
+        EnvironmentLacks: it is sealed, and no keys are open.
+        IntegrityError: it is sealed under other keys, or a sealed line was changed.
     """
-    mend = "Record the answers again, or point `recorded` to the right file."
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("cannot read this recording", where=str(path), mend=mend) from error
-    lines = text.split("\n")  # not splitlines: a raw U+2028 inside an answer ends no line
-    if len(lines) > 1 and not text.endswith("\n") and not _is_json(lines[-1]):
-        del lines[-1]  # Recording was interrupted in the middle of this answer: it is missing, and counted.
+    lines = _lines(path)
     header = _line(lines[0] if lines else "", f"{path}:1")
     version = header.get("sazon_recording")
     if version != RECORDING_VERSION:
         what = "this is not a recording" if version is None else f"a recording of version {version!r}"
-        raise DataError(what, where=str(path), mend=mend)
+        raise DataError(what, where=str(path), mend=MEND)
+    hand = Hand.of(header, where=str(path))
+    header = hand.read_header(header, where=f"{path}:1")
     try:
         facts = {k: str(header[k]) for k in ("model", "prompt_digest")}
         labels = tuple(str(label) for label in header["labels"])
     except (KeyError, TypeError) as error:
         raise DataError(
-            "the header lacks model, prompt_digest or labels", where=f"{path}:1", mend=mend
+            "the header lacks model, prompt_digest or labels", where=f"{path}:1", mend=MEND
         ) from error
     answers: dict[str, RecordedAnswer] = {}
     for number, line in enumerate(lines[1:], start=2):
-        if line.strip():
-            where = f"{path}:{number}"
-            entry = _line(line, where)
+        where = f"{path}:{number}"
+        entry = hand.read_line(_line(line, where), where=where) if line.strip() else None
+        if entry is not None:
             if not isinstance(entry.get("key"), str) or entry.get("model", facts["model"]) != facts["model"]:
-                raise DataError("no key, or another model than the header's", where=where, mend=mend)
+                raise DataError("no key, or another model than the header's", where=where, mend=MEND)
             answers[entry["key"]] = _recorded(entry, where, before=answers.get(entry["key"]))
     return Recording(
         labels=labels,
         provider=str(header.get("provider") or ""),
         made_at=str(header.get("made_at") or ""),
         answers=answers,
+        covered=bool(header.get("covered")),
+        hand=hand,
         **facts,
     )
+
+
+def _lines(path: Path) -> list[str]:
+    """The whole lines of a file."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("cannot read this recording", where=str(path), mend=MEND) from error
+    lines = text.split("\n")  # not splitlines: a raw U+2028 inside an answer ends no line
+    if len(lines) > 1 and not text.endswith("\n") and not _is_json(lines[-1]):
+        del lines[-1]  # Recording was interrupted in the middle of this answer: it is missing, and counted.
+    return lines
 
 
 def _is_json(text: str) -> bool:
@@ -185,7 +213,7 @@ class RecordedPredictor:
         write_aside(directory / FILE, source.read_bytes())
         facts = {
             "model": recording.model,
-            "prompt_digest": recording.prompt_digest,
+            "prompt_digest": recording.prompt_name,
             "classes": list(recording.labels),
         }
         write_facts(directory, "recorded", facts)

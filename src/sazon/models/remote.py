@@ -41,6 +41,13 @@ _THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 CUT_OFF = "cut_off"
 UNUSABLE = ("unreadable", "empty", CUT_OFF)
 """What the model said is no answer: it was billed, and would be the same if asked again."""
+BLOCKED, NOT_CONSENTED = "blocked", "not_consented"
+UNSENT = (BLOCKED, NOT_CONSENTED)
+"""What stayed here: it could not be looked into, or somebody's consent had ended by then."""
+
+
+class NotSent(SazonError):
+    """One text that stays here, while others may go; `what` is one of `UNSENT`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,10 +75,10 @@ class Reply:
     tokens_out: int | None = None
     money: float | None = None
     error: str | None = None
-    """`unreadable`, `empty`, `cut_off`, `malformed`, `http_429`, `no_answer`, …; None where there is an
-    answer."""
+    """`unreadable`, `empty`, `cut_off`, `malformed`, `http_429`, `no_answer`, `blocked`, …; None where there
+    is an answer."""
     attempts: int = 1
-    """Requests it took, this one included."""
+    """Requests it took, this one included; 0 where none left."""
 
 
 def passing(error: str | None) -> bool:
@@ -189,6 +196,8 @@ class RemotePredictor:
             retry_after_s = None
             try:
                 response = await self._send(message)
+            except NotSent as held:
+                return replace(unanswered, error=held.what, attempts=attempt)
             except ProviderError as error:
                 if not error.retryable:
                     raise
@@ -212,7 +221,7 @@ class RemotePredictor:
 
 def _in_vain(error: str | None) -> bool:
     """Whether a failure of this kind says that going on now is a waste."""
-    return passing(error) or error == CUT_OFF
+    return error not in UNSENT and (passing(error) or error == CUT_OFF)
 
 
 def _given_up(count: int, last: Reply) -> ProviderError:

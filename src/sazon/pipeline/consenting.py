@@ -12,9 +12,11 @@ from sazon.core import digest, registry
 from sazon.core.dataset import DataClass
 from sazon.core.errors import DataError, RecipeError, SazonError
 from sazon.core.run import readable_disk_errors
+from sazon.pipeline.asking_people import missing_consents as lacks_of
+from sazon.pipeline.live import askable, askings
 from sazon.pipeline.openings import opening_of
 from sazon.policy.config import Basis, Purpose
-from sazon.policy.consent import Record, written
+from sazon.policy.consent import Missing, Record, written
 from sazon.policy.lineage import Lineage
 from sazon.policy.locks import Locks
 from sazon.policy.message import ChatRequest
@@ -165,6 +167,17 @@ def explain_consent(wanted: Recipe, *, subject: str, data_class: str, provider: 
     )
     with locks_of(wanted) as locks:
         return locks.gate([opening]).rule(request)
+
+
+def missing_consents(wanted: Recipe, name: str, *, offline: bool = False) -> tuple[Missing, ...]:
+    """Every consent that asking a candidate's provider lacks, once each; nothing is sent or logged.
+
+    Raises:
+        SazonError: no such candidate, no keys, or the data or the register cannot be read.
+    """
+    plans = [askable(wanted, name)]
+    with locks_of(wanted):
+        return tuple(one for found in askings(wanted, plans, offline=offline) for one in lacks_of(found))
 
 
 def _imported(wanted: Recipe, held: dict[str, Any]) -> Record:

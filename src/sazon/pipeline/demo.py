@@ -17,7 +17,7 @@ from sazon.core.words import Language
 from sazon.data.public import BANKING77
 from sazon.evaluate.record import propose, record
 from sazon.models.prompt import Prompt
-from sazon.pipeline.live import spending_price
+from sazon.pipeline.asking import spending_price
 from sazon.pipeline.surroundings import cache_folder
 from sazon.recipe import Recipe
 from sazon.recipe.write import first_recipe, task_name

@@ -17,6 +17,7 @@ from sazon.pipeline.kitchen import look
 from sazon.pipeline.live import unasked
 from sazon.pipeline.on_assumptions import check_assumed
 from sazon.pipeline.options import check_hosts, check_risks, prices_of
+from sazon.pipeline.unlocking import unlocked
 from sazon.recipe import Recipe
 from sazon.recipe.explain import Explained
 from sazon.recipe.explain import explain as explain_recipe
@@ -68,7 +69,9 @@ def check(wanted: Recipe, *, offline: bool = False) -> list[Finding]:
             ),
         )
     )
-    return findings + unasked(wanted, loaded) + foresight(wanted, loaded, bases)
+    with unlocked(wanted):
+        findings += unasked(wanted, loaded)
+    return findings + foresight(wanted, loaded, bases)
 
 
 def explain(wanted: Recipe) -> list[Explained]:
@@ -127,8 +130,8 @@ def serve(directory: Path, *, candidate: str | None = None, port: int | None = N
             where=name,
             mend="Serve a local candidate: sazon serve RUN --candidate NAME.",
         )
-    served = Served(name=wanted.name, candidate=made, predictor=models.load(made))
-    with passage_of(wanted) as passage:
+    with unlocked(wanted), passage_of(wanted) as passage:
+        served = Served(name=wanted.name, candidate=made, predictor=models.load(made))
         answer_requests(
             served, wanted.config.gateway, passage=passage, language=wanted.config.report.language
         )

@@ -12,9 +12,11 @@ from sazon.core.events import Emit, silent
 from sazon.core.run import Run
 from sazon.evaluate.judge import Verdicts, prompt_of, to_judge
 from sazon.pipeline.answering import answers_of
+from sazon.pipeline.asking import Asking, price_for, recording_file
+from sazon.pipeline.asking_people import refuse_unkept
 from sazon.pipeline.kitchen import Kitchen, run_directory
-from sazon.pipeline.live import Asking, price_for, recording_file, refuse_private
 from sazon.pipeline.making import made
+from sazon.pipeline.unlocking import unlocked
 from sazon.recipe import Recipe
 
 JUDGE = "evaluate.judge"
@@ -32,14 +34,17 @@ def prepare_judge(wanted: Recipe, *, out: Path | None, offline: bool = False, em
 
     Raises:
         RecipeError: the recipe has no judge.
-        PolicyRefused: the data is not public, or a live candidate has not answered yet.
+        PolicyRefused: the data is not public and there are no keys, or a live candidate has not answered yet.
     """
     if wanted.config.evaluate.judge is None:
         raise RecipeError("the recipe has no judge", where="--record", mend="Write evaluate.judge.")
-    with Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened:
+    with (
+        unlocked(wanted),
+        Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened,
+    ):
         kitchen, candidates = made(wanted, opened, offline=offline)
         asking = asking_judge(kitchen, answers_of(kitchen, candidates))
-    refuse_private(asking)
+    refuse_unkept(asking)
     return asking
 
 
@@ -49,13 +54,18 @@ def asking_judge(kitchen: Kitchen, sheets: Mapping[str, evaluate.AnswerSheet]) -
     config = wanted.config.evaluate.judge
     assert config is not None  # noqa: S101 - callers ask only where there is one
     to, prompt = wanted.config.providers[config.provider], prompt_of(config)
+    rows = to_judge(sheets.values(), kitchen.splits.test)
     return Asking(
         name=JUDGE,
         options=config,
+        provider=config.provider,
         to=to,
         prompt=prompt,
-        rows=to_judge(sheets.values(), kitchen.splits.test),
-        path=recording_file(to, prompt),
+        rows=rows,
+        examples=rows.select([]),
+        trains=rows.select([]),
+        may=kitchen.allowed,
+        path=recording_file(to, prompt, public=rows.public),
         price=price_for(to, where=config.provider),
         wanted=prompt.labels,
     )
@@ -72,7 +82,7 @@ def verdicts_of(kitchen: Kitchen, sheets: Mapping[str, evaluate.AnswerSheet]) ->
     if config is None:
         return None
     asking = asking_judge(kitchen, sheets)
-    refuse_private(asking)
+    refuse_unkept(asking)
     missing = asking.kept.missing
     if len(missing):
         raise PolicyRefused(

@@ -6,117 +6,42 @@ rerun, another split or a longer test set asks only for what nobody has answered
 
 from __future__ import annotations
 
-import datetime
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from sazon import data, economics
-from sazon.core import digest, rng
+from sazon import data
+from sazon.core import rng
 from sazon.core.errors import EnvironmentLacks, PolicyRefused, RecipeError
 from sazon.core.events import Emit, silent
-from sazon.core.types import Dataset, Estimate, Finding, Phrase, Splits
-from sazon.core.words import Language, Value
+from sazon.core.types import Dataset, Estimate, Finding, Splits
+from sazon.core.words import Language
 from sazon.data import Loaded
 from sazon.evaluate.asked import prompt_of
+from sazon.evaluate.consented import Consented
 from sazon.evaluate.record import Recording, propose, record
-from sazon.evaluate.recording import Kept, kept, refuse_other
+from sazon.evaluate.recording import refuse_other
 from sazon.models.prompt import Prompt
 from sazon.models.recorded import read_recording
 from sazon.models.remote import Patient
+from sazon.pipeline.asking import Asking, price_for, recording_file
+from sazon.pipeline.asking_people import (
+    consented,
+    lacking,
+    refuse_unconsented,
+    refuse_unkept,
+    showable,
+)
 from sazon.pipeline.kitchen import Kitchen
-from sazon.pipeline.options import CHARACTERS_PER_TOKEN, listed_price
+from sazon.pipeline.openings import networks, trust
+from sazon.pipeline.opting_in import Allowed, allowed
 from sazon.pipeline.surroundings import cache_folder
-from sazon.policy.destination import Destination
+from sazon.pipeline.unlocking import unlocked
 from sazon.policy.egress import Egress
 from sazon.policy.gate import Gate
 from sazon.policy.grant import Proposal
 from sazon.policy.response import Patience
-from sazon.policy.spending import Price
-from sazon.recipe import Plan, ProviderConfig, Recipe
-from sazon.recipe.write import task_name
-
-WORDS = "sazon.pipeline"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asking:
-    """What one candidate would ask, of whom, and where the answers are kept."""
-
-    name: str
-    options: Any
-    """The candidate's own, of an `evaluate.sources.QualitySource`."""
-    to: ProviderConfig
-    prompt: Prompt
-    rows: Dataset
-    """Every row it has to answer."""
-    path: Path
-    price: Price | None
-    wanted: Sequence[str]
-    """Answers whose length says how much will be written: the labels, or those of the rows that train."""
-
-    @property
-    def where(self) -> str:
-        """Its place in the recipe."""
-        return self.name if "." in self.name else f"candidates.{self.name}"
-
-    @property
-    def untold(self) -> bool:
-        """Whether nothing tells the model its task: free text, no words of the recipe's own, no examples."""
-        return not (self.prompt.labels or self.prompt.shots or self.options.instruction)
-
-    @property
-    def kept(self) -> Kept:
-        """What the recording holds of the rows by now."""
-        return kept(self.rows, path=self.path, prompt=self.prompt, model=self.to.model)
-
-    def cost(self, rows: Dataset) -> Estimate:
-        """Money that asking for `rows` is expected to cost, each once."""
-        if self.price is None:
-            return Estimate.none("the provider's price is not known", n=len(rows))
-        read = sum(len(self.prompt.instruction) + len(text) for text in rows.inputs)
-        written, longest = float(np.mean([len(answer) for answer in self.wanted])), self.prompt.max_tokens
-        few, many = CHARACTERS_PER_TOKEN
-        # Who may write freely may write up to the limit; who is to name a label says little else.
-        most = written / few if self.prompt.labels else longest
-        low, high = (
-            (read / per * self.price.input_per_mtok + len(rows) * tokens * self.price.output_per_mtok) / 1e6
-            for per, tokens in ((many, min(written / many, longest)), (few, most))
-        )
-        said = "label" if self.prompt.labels else "wanted answer (at most the longest allowed)"
-        return Estimate(
-            value=float(np.sqrt(low * high)),
-            low=float(low),
-            high=float(high),
-            level=0.8,
-            unit=self.price.currency,
-            method=f"characters of prompt, text and {said}, 3 to 5 a token, at the list price",
-            n=len(rows),
-            kind="assumed",
-        )
-
-    def says(self, rows: Dataset, key: str) -> Phrase:
-        """A phrase about asking for `rows`."""
-        cost = self.cost(rows)
-        values: dict[str, Value] = {
-            "name": self.name,
-            "missing": len(rows),
-            "rows": len(set(self.rows.inputs)),
-            "shots": len(self.prompt.shots),
-            "url": self.to.base_url,
-            "model": self.to.model,
-            "file": str(self.path),
-            "currency": cost.unit,
-            "low_price": cost.low,
-            "high_price": cost.high,
-            "cost_key": "live.cost_unknown" if cost.value is None else "live.cost",
-        }
-        return Phrase(package=WORDS, key=f"live.{key}", values=values)
-
+from sazon.recipe import Plan, Recipe
 
 # -------------------------------------------------------------------- before a run
 
@@ -132,8 +57,8 @@ def with_recordings(kitchen: Kitchen, plans: Sequence[Plan]) -> Kitchen:
     for plan in plans:
         options = plan.config
         if getattr(options, "live", False):
-            asking = asking_of(kitchen.recipe, kitchen.splits, plan)
-            refuse_private(asking)
+            asking = asking_of(kitchen.recipe, kitchen.splits, plan, may=kitchen.allowed)
+            refuse_unkept(asking)
             missing = asking.kept.missing
             if len(missing):
                 raise PolicyRefused(
@@ -144,7 +69,7 @@ def with_recordings(kitchen: Kitchen, plans: Sequence[Plan]) -> Kitchen:
             found[plan.name] = asking.path
         elif getattr(options, "recorded", None) and getattr(options, "says_how", False):
             path = kitchen.recipe.root / options.recorded
-            prompt = _prompt(kitchen.recipe, kitchen.splits, plan)
+            prompt = _prompt(kitchen.recipe, kitchen.splits, plan, kitchen.allowed)
             refuse_other(read_recording(path).prompt_digest, prompt.digest, what="prompt", path=path)
     return replace(kitchen, recordings=found)
 
@@ -152,9 +77,13 @@ def with_recordings(kitchen: Kitchen, plans: Sequence[Plan]) -> Kitchen:
 def unasked(wanted: Recipe, loaded: Loaded) -> list[Finding]:
     """A warning for every live candidate whose answers are not all recorded, or that is not told its task."""
     live = [plan for plan in wanted.plans if getattr(plan.config, "live", False)]
-    findings = []
+    findings: list[Finding] = []
+    if not live:
+        return findings
+    may = allowed(wanted)
+    splits = _splits(wanted, loaded, may)
     for plan in live:
-        asking = asking_of(wanted, _splits(wanted, loaded), plan)
+        asking = asking_of(wanted, splits, plan, may=may)
         if asking.untold:
             findings.append(
                 Finding(
@@ -173,6 +102,8 @@ def unasked(wanted: Recipe, loaded: Loaded) -> list[Finding]:
                     mends=asking.says(missing, "command"),
                 )
             )
+            if not missing.public and (lacks := lacking(asking, missing)) is not None:
+                findings.append(Finding(level="warning", says=lacks, where=asking.where))
     return findings
 
 
@@ -203,18 +134,27 @@ def record_candidates(
 
     Raises:
         RecipeError: no such candidate, or one that asks nobody.
-        PolicyRefused: no consent, data not public, nothing caps the cost, or an address not allowed.
+        PolicyRefused: nobody agreed, somebody's consent is missing, nothing caps the cost, or an address
+            not allowed.
         EnvironmentLacks: it stopped before the last text.
     """
-    plans = [_askable(wanted, name) for name in names]
+    plans = [askable(wanted, name) for name in names]
+    with unlocked(wanted):
+        found = askings(wanted, plans, offline=offline)
+        return [record_answers(wanted, asking, ask=ask, spend=spend, emit=emit) for asking in found]
+
+
+def askings(wanted: Recipe, plans: Sequence[Plan], *, offline: bool) -> Iterator[Asking]:
+    """What candidates would ask, on the rows that the run will have.
+
+    Raises:
+        SazonError: the data or the locks cannot be read.
+    """
     loaded = data.load(wanted.data, root=wanted.root, offline=offline, cache=cache_folder())
-    splits = _splits(wanted, loaded)
-    made = []
+    may = allowed(wanted)
+    splits = _splits(wanted, loaded, may)
     for plan in plans:
-        asking = asking_of(wanted, splits, plan)
-        refuse_private(asking)
-        made.append(record_answers(wanted, asking, ask=ask, spend=spend, emit=emit))
-    return made
+        yield asking_of(wanted, splits, plan, may=may)
 
 
 def record_answers(
@@ -238,36 +178,33 @@ def record_answers(
         PolicyRefused: no consent, nothing caps the cost, or an address not allowed.
         EnvironmentLacks: it stopped before the last text.
     """
-    rows, everything = asking.kept.open, len(set(asking.rows.inputs))
-    if not len(rows):
-        return Recording(
+    with unlocked(wanted) as locks:
+        refuse_unkept(asking)
+        rows, everything = asking.kept.open, len(set(asking.rows.inputs))
+        if not len(rows):
+            nothing = Estimate.none("nothing was asked")
+            return Recording(
+                path=asking.path, texts=everything, kept=everything, asked=0, failed=0, spent=nothing
+            )
+        refuse_unconsented(asking, rows)
+        covered = consented(asking, rows)
+        proposal = _proposal(wanted, asking, rows, spend=spend, covered=covered)
+        if not ask(_words(asking, rows, proposal, wanted.config.report.language)):
+            raise PolicyRefused("no consent was given, so nothing was sent", mend="Run again and agree.")
+        grant = proposal.confirm(now=time.time())
+        gate = Gate([grant], policy=wanted.config.policy) if locks is None else locks.gate([grant])
+        found = record(
+            rows,
+            prompt=asking.prompt,
+            grant=grant,
             path=asking.path,
-            texts=everything,
-            kept=everything,
-            asked=0,
-            failed=0,
-            spent=Estimate.none("nothing was asked"),
+            rng=rng.stream(wanted.config.seed, f"evaluate.record.{asking.name}"),
+            emit=emit,
+            gate=gate,
+            egress=Egress(gate, patience=Patience(total_s=asking.options.timeout_s)),
+            patient=Patient(at_once=asking.options.at_once),
+            consented=covered,
         )
-    proposal = _proposal(asking, rows, spend=spend)
-    language: Language = wanted.config.report.language
-    words = [proposal.words(language), *(asking.says(rows, key).words(language) for key in ("cost", "kept"))]
-    if asking.cost(rows).value is None:
-        words[1] = asking.says(rows, "cost_unknown").words(language)
-    if not ask("\n".join(words)):
-        raise PolicyRefused("no consent was given, so nothing was sent", mend="Run again and agree.")
-    grant = proposal.confirm(now=time.time())
-    gate = Gate([grant], policy=wanted.config.policy)
-    found = record(
-        rows,
-        prompt=asking.prompt,
-        grant=grant,
-        path=asking.path,
-        rng=rng.stream(wanted.config.seed, f"evaluate.record.{asking.name}"),
-        emit=emit,
-        gate=gate,
-        egress=Egress(gate, patience=Patience(total_s=asking.options.timeout_s)),
-        patient=Patient(at_once=asking.options.at_once),
-    )
     found = replace(found, texts=everything, kept=everything - len(rows))
     if not found.complete:
         raise EnvironmentLacks(
@@ -278,7 +215,16 @@ def record_answers(
     return found
 
 
-def _proposal(asking: Asking, rows: Dataset, *, spend: float | None) -> Proposal:
+def _words(asking: Asking, rows: Dataset, proposal: Proposal, language: Language) -> str:
+    """What would leave, at what cost, and what is kept: for the person who agrees."""
+    cost = "cost_unknown" if asking.cost(rows).value is None else "cost"
+    keys = (cost, "kept" if rows.public else "kept_sealed", *(() if rows.public else ("covered",)))
+    return "\n".join([proposal.words(language), *(asking.says(rows, key).words(language) for key in keys)])
+
+
+def _proposal(
+    wanted: Recipe, asking: Asking, rows: Dataset, *, spend: float | None, covered: Consented | None
+) -> Proposal:
     options = asking.options
     cap = spend if spend is not None else options.spend_cap
     paid = asking.price is not None and (asking.price.input_per_mtok or asking.price.output_per_mtok)
@@ -297,60 +243,56 @@ def _proposal(asking: Asking, rows: Dataset, *, spend: float | None) -> Proposal
         price=asking.price,
         token_cap=options.token_cap,
         key=asking.to.key,
+        provider=asking.provider,
+        consented=covered,
+        networks=networks(asking.to),
+        trust=trust(wanted, asking.to),
     )
 
 
-def asking_of(wanted: Recipe, splits: Splits, plan: Plan) -> Asking:
+def asking_of(wanted: Recipe, splits: Splits, plan: Plan, *, may: Allowed | None = None) -> Asking:
     """What a candidate would ask; `recorded` names the file, a live one's lies in the cache.
+
+    Args:
+        wanted: the recipe.
+        splits: as the run makes them.
+        plan: of the candidate.
+        may: what consent allows; by default nobody has consented to anything.
 
     Raises:
         RecipeError: the provider's price cannot be found.
     """
-    to, prompt = wanted.config.providers[plan.config.provider], _prompt(wanted, splits, plan)
-    named = plan.config.recorded
+    may = may or Allowed(policy=wanted.config.policy)
+    provider, named = plan.config.provider, plan.config.recorded
+    to, prompt = wanted.config.providers[provider], _prompt(wanted, splits, plan, may)
+    shots = {(shot.input, shot.label) for shot in prompt.shots}
+    shown = [i for i, row in enumerate(splits.fit.examples) if (row.input, row.target) in shots]
+    public = splits.test.public
     return Asking(
         name=plan.name,
         options=plan.config,
+        provider=provider,
         to=to,
         prompt=prompt,
         rows=_rows(wanted, splits, plan.name),
-        path=wanted.root / named if named else recording_file(to, prompt),
-        price=price_for(to, where=plan.config.provider),
+        examples=splits.fit.select(shown),
+        trains=splits.fit,
+        may=may,
+        path=wanted.root / named if named else recording_file(to, prompt, public=public),
+        price=price_for(to, where=provider),
         wanted=prompt.labels or splits.fit.targets,
-    )
-
-
-def recording_file(to: ProviderConfig, prompt: Prompt) -> Path:
-    """Where answers to a prompt are kept that the recipe names no file for."""
-    held = digest.of_text(to.base_url, to.model, prompt.digest)[:16]
-    return cache_folder() / "recordings" / f"{task_name(Path(to.model))}-{held}.jsonl"
-
-
-def price_for(to: ProviderConfig, *, where: str) -> Price | None:
-    """What asking costs a token; an endpoint on this machine charges nothing unless it says so."""
-    price = spending_price(to.price, where=where)
-    if price is None and Destination.parse(to.base_url).loopback:
-        return Price.free("this machine's own endpoint")
-    return price
-
-
-def spending_price(price: str | economics.PriceConfig | None, *, where: str) -> Price | None:
-    """What a provider charges today, as the cap counts it."""
-    if price is None:
-        return None
-    listed = listed_price(price, provider=where, on=datetime.datetime.now(tz=datetime.UTC).date())
-    return Price(
-        input_per_mtok=listed.input_per_mtok,
-        output_per_mtok=listed.output_per_mtok,
-        currency=listed.currency,
-        source=f"{listed.source}, {listed.as_of}",
     )
 
 
 # ---------------------------------------------------------------------- what is asked
 
 
-def _askable(wanted: Recipe, name: str) -> Plan:
+def askable(wanted: Recipe, name: str) -> Plan:
+    """The plan of a candidate that asks somebody.
+
+    Raises:
+        RecipeError: no such candidate, or one that asks nobody.
+    """
     plan = next((p for p in wanted.plans if p.name == name), None)
     if plan is None:
         known = ", ".join(p.name for p in wanted.plans)
@@ -364,29 +306,24 @@ def _askable(wanted: Recipe, name: str) -> Plan:
     return plan
 
 
-def refuse_private(asking: Asking) -> None:
-    """See that nobody is asked about data that is not public.
-
-    Raises:
-        PolicyRefused: the data is not declared public.
-    """
-    if not asking.rows.public:
-        raise PolicyRefused(
-            "the data is not declared public, so nobody else can be asked about it",
-            where=asking.where,
-            mend="Declare it if it is (data.public: true), or measure a local candidate.",
-        )
-
-
-def _prompt(wanted: Recipe, splits: Splits, plan: Plan) -> Prompt:
-    task, described = wanted.data.task, wanted.data.labels
-    return prompt_of(plan.config, splits, task=task, descriptions=described, seed=wanted.config.seed)
+def _prompt(wanted: Recipe, splits: Splits, plan: Plan, may: Allowed) -> Prompt:
+    asked, shown = plan.config, splits.fit
+    if asked.shots and asked.provider is not None:
+        shown = showable(splits.fit, asked.provider, may)
+    return prompt_of(
+        asked,
+        splits,
+        task=wanted.data.task,
+        descriptions=wanted.data.labels,
+        seed=wanted.config.seed,
+        shown=shown,
+    )
 
 
-def _splits(wanted: Recipe, loaded: Loaded) -> Splits:
-    """The splits exactly as the run makes them."""
+def _splits(wanted: Recipe, loaded: Loaded, may: Allowed) -> Splits:
+    """The splits exactly as the run makes them, without the rows it leaves out."""
     stream = rng.stream(wanted.config.seed, "data.split")
-    return data.split(loaded, cascade=wanted.has_cascade, rng=stream)
+    return may.splits(data.split(loaded, cascade=wanted.has_cascade, rng=stream), None)[0]
 
 
 def _rows(wanted: Recipe, splits: Splits, name: str) -> Dataset:

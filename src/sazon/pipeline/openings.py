@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from sazon.core import registry
-from sazon.pipeline.live import price_for
+from sazon.pipeline.asking import price_for
 from sazon.policy.destination import Destination, Networks, networks_of
 from sazon.policy.detect.inspector import default_inspector
 from sazon.policy.egress import Egress

@@ -35,6 +35,7 @@ from sazon.pipeline.live import with_recordings
 from sazon.pipeline.making import make_all, plans_wanted
 from sazon.pipeline.on_assumptions import missing_data, stand_on_assumptions, write_assumed
 from sazon.pipeline.suspects import look_for_suspects
+from sazon.pipeline.unlocking import unlocked
 from sazon.recipe import Recipe
 
 STAGES = ("data", "adapt", "evaluate", "economics", "decide", "report")
@@ -124,7 +125,7 @@ def run(
     wanted = source if isinstance(source, Recipe) else recipe.read(Path(source), overrides=overrides)
     directory = run_directory(wanted, out)
     last = STAGES.index(until)
-    with Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
+    with unlocked(wanted), Run.start(directory, seed=wanted.config.seed, emit=emit) as opened:
         if until == "economics" and missing_data(wanted) is not None:
             return _on_assumptions(wanted, opened)
         kitchen, findings = prepare(wanted, opened, offline=offline)

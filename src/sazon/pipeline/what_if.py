@@ -16,6 +16,7 @@ from sazon.pipeline.kitchen import run_directory
 from sazon.pipeline.making import made
 from sazon.pipeline.on_assumptions import missing_data, stand_on_assumptions
 from sazon.pipeline.options import with_tokens
+from sazon.pipeline.unlocking import unlocked
 from sazon.recipe import Recipe
 
 
@@ -53,7 +54,10 @@ def what_if(
         RecipeError: a change that is none, or to what the recipe does not know or allow.
     """
     recipes = [("", wanted), *((change, _changed(wanted, change)) for change in spread_out(changes))]
-    with Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened:
+    with (
+        unlocked(wanted),
+        Run.start(run_directory(wanted, out), seed=wanted.config.seed, emit=emit) as opened,
+    ):
         if missing_data(wanted) is not None:
             return [_on_assumptions(change, changed, opened) for change, changed in recipes]
         kitchen, candidates = made(wanted, opened, offline=offline)

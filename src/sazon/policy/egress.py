@@ -82,7 +82,9 @@ class Egress:
         self._gate = gate
         self._patience = patience or Patience()
         self._lookup = lookup
-        self._environment = environment if environment is not None else os.environ
+        held = environment if environment is not None else os.environ
+        # Behind a function: an attribute would show every key to whoever looks at this object.
+        self._held: Callable[[str], str] = lambda name: held.get(name, "")
         self._sessions: dict[tuple[Trust, Networks], aiohttp.ClientSession] | None = None
 
     async def __aenter__(self) -> Egress:
@@ -172,7 +174,7 @@ class Egress:
             account.settle(sealed.tokens_bound, (0, 0))
         self._gate.keep("failed", sealed, left=failure.sent)
         # A new error, raised outside any handler: the first one's frames hold headers and body.
-        raise _anew(failure.error)
+        raise anew(failure.error)
 
     @contextlib.asynccontextmanager
     async def _posted(self, sealed: Sealed, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
@@ -276,7 +278,7 @@ class Egress:
         return headers
 
     def _key(self, name: str) -> str:
-        key = _Hidden(self._environment.get(name, "").strip())
+        key = _Hidden(self._held(name).strip())
         if not key:
             raise EnvironmentLacks(
                 f"the environment variable {name} is not set",
@@ -350,7 +352,7 @@ def _may_have_left(error: SazonError) -> bool:
     return isinstance(error, ProviderError) and "pinned" not in error.what
 
 
-def _anew(error: SazonError) -> SazonError:
+def anew(error: SazonError) -> SazonError:
     """The same error without the frames it has come through."""
     if isinstance(error, Denied):
         return Denied(error.ruling, where=error.where)

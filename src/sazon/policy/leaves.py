@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from sazon.core.errors import PolicyRefused
@@ -43,6 +44,7 @@ _DEEPEST = 64
 _NESTED = 8
 _MOST = 500_000
 """Leaves, and marks of the JSON inside strings, of one request."""
+_MOST_DIGITS = 40
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<mark>[\[\]{},:])',
@@ -169,7 +171,7 @@ class _Walk:
             raise _refused("wrong_type")
         if isinstance(shape, Number) and shape.holds(value):
             return value
-        text = json.dumps(value)
+        text = _plain_number(json.dumps(value))
         new = self._leaf(text, path, "number")
         return value if new == text else new
 
@@ -233,13 +235,22 @@ class _Walk:
                     steps[-1] += 1
             elif mark[0] != '"':
                 if mark != ":":
-                    yield token, mark, (*path, *steps), "number"
+                    yield token, _plain_number(mark), (*path, *steps), "number"
             else:
                 said = _LOOSE.decode(mark) if "\\" in mark else mark[1:-1]
                 is_key = text.startswith(":", _after_space(text, token.end()))
                 if is_key:
                     steps[-1] = said
                 yield token, said, (*path, *steps), "key" if is_key else "value"
+
+
+def _plain_number(written: str) -> str:
+    """A whole number in its digits alone: 4.111e3 and 4111.0 are 4111, and may be somebody's."""
+    if "." not in written and "e" not in written and "E" not in written:
+        return written
+    number = Decimal(written)
+    whole = number.is_finite() and number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
+    return str(int(number)) if whole else written
 
 
 def _after_space(text: str, at: int) -> int:

@@ -6,7 +6,8 @@ Persons stand here under keyed names: the table alone says nothing of anybody.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sazon.core.store import Store
 
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
 BATCH = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entered:
+    """Rows of one person in one artifact."""
+
+    subject: str
+    """Keyed name."""
+    run: str
+    candidate: str
+    purpose: str
+    artifact: str
+    """Digest of what was made."""
+
+    def __str__(self) -> str:
+        """`run/candidate (purpose, artifact digest)`; names nobody."""
+        return f"{self.run}/{self.candidate} ({self.purpose}, {self.artifact[:16]})"
 
 
 class Lineage:
@@ -45,17 +63,24 @@ class Lineage:
 
     def made_with(self, subject: str) -> tuple[str, ...]:
         """What a person's rows entered: `run/candidate (purpose, artifact digest)`, a line each."""
+        return tuple(str(one) for one in self.entered([self._name_of(subject)]))
+
+    def entered(self, names: Iterable[str]) -> tuple[Entered, ...]:
+        """What the rows of some people entered, in order of run and candidate.
+
+        Args:
+            names: keyed, as the log has them.
+        """
         from sqlalchemy import select
 
-        columns = self._table.c
-        query = (
-            select(columns.run, columns.candidate, columns.purpose, columns.artifact)
-            .where(columns.subject == self._name_of(subject))
-            .order_by(columns.run, columns.candidate, columns.purpose, columns.artifact)
-        )
+        columns, wanted = self._table.c, sorted(set(names))
+        found: list[Any] = []
         with self._store.reading() as connection:
-            found = connection.execute(query).all()
-        return tuple(f"{run}/{name} ({purpose}, {artifact[:16]})" for run, name, purpose, artifact in found)
+            for start in range(0, len(wanted), BATCH):
+                some = columns.subject.in_(wanted[start : start + BATCH])
+                found += connection.execute(select(self._table).where(some)).all()
+        entered = [Entered(**row._mapping) for row in found]
+        return tuple(sorted(entered, key=lambda e: (e.run, e.candidate, e.purpose, e.artifact, e.subject)))
 
 
 def _table() -> Table:

@@ -49,10 +49,9 @@ def opted_in(
     """
 
     def may(row: Example) -> bool:
-        data_class = row.sensitivity if row.sensitivity is not None else DataClass.SPECIAL
-        if dataset.public or data_class is DataClass.PUBLIC:
+        if dataset.public or row.sensitivity is DataClass.PUBLIC:
             return True
-        subject = row.subject or (policy.tenant if data_class is DataClass.INTERNAL else None)
+        subject, data_class = whose(row, policy)
         if subject is None:
             return False
         return isinstance(consents.covering(subject, purpose, recipient(row), data_class, now), Record)
@@ -67,3 +66,9 @@ def opted_in(
         people=len({row.subject for row in out if row.subject}),
     )
     return dataset.select([i for i, holds in enumerate(allowed) if holds]), left_out
+
+
+def whose(row: Example, policy: PolicyConfig) -> tuple[str | None, DataClass]:
+    """Whose word a row needs, and for which class; None where nobody knows whose it is."""
+    data_class = row.sensitivity if row.sensitivity is not None else DataClass.SPECIAL
+    return row.subject or (policy.tenant if data_class is DataClass.INTERNAL else None), data_class

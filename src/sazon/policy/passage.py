@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sazon.core.dataset import DataClass
-from sazon.core.errors import PolicyRefused, ProviderError
+from sazon.core.errors import PolicyRefused, ProviderError, SazonError
 from sazon.policy.detect.span import Span
-from sazon.policy.egress import Egress
+from sazon.policy.egress import Egress, anew
 from sazon.policy.gate import Gate, Sealed
-from sazon.policy.leaves import check_shape, leaves
+from sazon.policy.leaves import Leaf, check_shape, leaves
 from sazon.policy.message import ChatRequest, TokenLimitField
 from sazon.policy.permit import Opening
 from sazon.policy.pseudonyms import Conversation, RestoringEvents, cover_request, restore_answer
@@ -36,8 +36,8 @@ FIELDS: tuple[TokenLimitField, ...] = ("max_tokens", "max_completion_tokens")
 class Inspects(Protocol):
     """Finds what is sensitive in the texts of one request; an `Inspector` does."""
 
-    def inspect_joined(self, parts: Sequence[str]) -> list[Inspection]:
-        """One inspection a part, what is split over several included."""
+    def inspect_joined(self, parts: Sequence[str], voices: Sequence[object] = ()) -> list[Inspection]:
+        """One inspection a part, what is split over several parts, or over turns of one voice, included."""
         ...
 
 
@@ -115,7 +115,7 @@ class Passage:
             ProviderError: no answer, or one that is not JSON.
             SazonError: log, vault, keys or key variable are not there.
         """
-        sealed, pseudonyms = await asyncio.to_thread(self._prepare, asked)
+        sealed, pseudonyms = await self._prepared(asked)
         response = await self._egress.send(sealed)
         if response.status != 200:
             return Passed(status=response.status, content=None, ruling=sealed.ruling)
@@ -138,7 +138,7 @@ class Passage:
         Raises:
             SazonError: as `ask`; PolicyRefused also from within, where a consent ends meanwhile.
         """
-        sealed, pseudonyms = await asyncio.to_thread(self._prepare, asked)
+        sealed, pseudonyms = await self._prepared(asked)
         async with self._egress.stream(sealed) as coming:
             yield PassedStream(
                 status=coming.status,
@@ -147,6 +147,14 @@ class Passage:
 
     # ------------------------------------------------------------------- the way out
 
+    async def _prepared(self, asked: Asked) -> tuple[Sealed, Conversation]:
+        """`_prepare` in a thread of its own; an error comes out without its frames, which hold the text."""
+        try:
+            return await asyncio.to_thread(self._prepare, asked)
+        except SazonError as error:
+            stopped = anew(error)
+        raise stopped
+
     def _prepare(self, asked: Asked) -> tuple[Sealed, Conversation]:
         """Everything before the socket; blocking, for a thread of its own."""
         opening = self._openings.get(asked.provider)
@@ -154,11 +162,16 @@ class Passage:
             raise PolicyRefused("no such provider is open", mend="Name one of the recipe's providers.")
         content: dict[str, Any] = {**asked.content, "model": opening.model}
         blocked: Blocked | None = None
+        said: tuple[Leaf, ...] = ()
         found: list[Inspection] = []
         try:
             check_shape(content, models={opening.model})
             content |= _limits(content, opening.max_tokens)
-            found = self._inspected(content)
+            # The model's name is the recipe's: nobody's text, and nothing to read together with one.
+            del content["model"]
+            said = leaves(content)
+            voices = [_voice(leaf, content) for leaf in said]
+            found = self._inspector.inspect_joined([leaf.text for leaf in said], voices)
             blocked = next((one.blocked for one in found if one.blocked), None)
         except PolicyRefused:
             blocked = "shape"
@@ -167,29 +180,14 @@ class Passage:
             self._gate.seal(_request(asked, opening, {"model": opening.model}, (), blocked=blocked))
             raise AssertionError("a blocked request was sealed")
         pseudonyms = self._recall(asked)
+        pseudonyms.reserve(leaf.text for leaf in said)
+        for subject in _mentioned(asked, said):
+            pseudonyms.mention("PERSON", subject)
         spans = iter([one.spans for one in found])
-        covered = cover_request(content, pseudonyms, lambda leaf: next(spans))
-        covered["model"] = opening.model
+        covered = {"model": opening.model, **cover_request(content, pseudonyms, lambda leaf: next(spans))}
         sealed = self._gate.seal(_request(asked, opening, covered, _places([one.spans for one in found])))
         self._remember(asked, pseudonyms)
         return sealed, pseudonyms
-
-    def _inspected(self, content: Mapping[str, Any]) -> list[Inspection]:
-        """One inspection a leaf. The turns of one voice are read in a row, whoever speaks in between: an
-        identifier may be split over them.
-        """
-        voices: dict[str, list[int]] = {}
-        found = leaves(content)
-        for number, leaf in enumerate(found):
-            said = leaf.path[:1] == ("messages",) and len(leaf.path) > 1
-            voice = content["messages"][leaf.path[1]].get("role", "") if said else ""
-            voices.setdefault(voice, []).append(number)
-        seen: dict[int, Inspection] = {}
-        for numbers in voices.values():
-            seen |= zip(
-                numbers, self._inspector.inspect_joined([found[n].text for n in numbers]), strict=True
-            )
-        return [seen[number] for number in range(len(found))]
 
     # ------------------------------------------------------------------- conversations
 
@@ -215,6 +213,21 @@ class Passage:
         if asked.conversation is None or subject is None:
             return None
         return subject, f"conversation {asked.provider} {asked.conversation}"
+
+
+def _mentioned(asked: Asked, said: Sequence[Leaf]) -> Iterator[str]:
+    """Whom the request is about and calls by the name they have here: no provider needs that name."""
+    for subject in dict.fromkeys(one.subject for one in asked.disclosures if one.subject):
+        if any(subject.casefold() in leaf.text.casefold() for leaf in said):
+            yield subject
+
+
+def _voice(leaf: Leaf, content: Mapping[str, Any]) -> tuple[object, ...]:
+    """Who says a text and where: a role's contents make one voice, whatever stands between its turns."""
+    if leaf.path[0] != "messages":
+        return leaf.path[0], leaf.place
+    message = content["messages"][leaf.path[1]]
+    return message["role"], leaf.path[2], leaf.place
 
 
 def _limits(content: Mapping[str, Any], most: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import secrets
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,6 +100,8 @@ class Register:
         self._records: dict[str, Record] = {}
         self._state = _State(digests=[])
         self._consents = Consents()
+        # Requests are ruled on in several threads at once, and each looks here.
+        self._lock = threading.RLock()
 
     def current(self) -> Consents:
         """The consents as the file has them now.
@@ -107,13 +110,14 @@ class Register:
             IntegrityError: the file was edited, cut, or is an older copy.
             EnvironmentLacks: it cannot be read.
         """
-        stamp = self._stamp()
-        if stamp == self._state.stamp:
+        with self._lock:
+            stamp = self._stamp()
+            if stamp == self._state.stamp:
+                return self._consents
+            self._read(stamp)
+            self._check_head()
+            self._consents = Consents.of(self._records.values(), digest=self._state.last)
             return self._consents
-        self._read(stamp)
-        self._check_head()
-        self._consents = Consents.of(self._records.values(), digest=self._state.last)
-        return self._consents
 
     def give(self, records: Iterable[Record]) -> tuple[Record, ...]:
         """Add consents, all or none.

@@ -17,14 +17,17 @@ subject may come back: it then begins a new generation, with a new key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sazon.core.errors import IntegrityError, SazonError
 from sazon.core.store import Store
 from sazon.policy.keys.keyring import Keyring
-from sazon.policy.keys.sealing import frame, fresh_key, seal, unseal
+from sazon.policy.keys.sealing import KEY_BYTES, frame, fresh_key, seal, unseal
 from sazon.policy.keys.source import KeySource
 
 if TYPE_CHECKING:
@@ -56,6 +59,16 @@ class Holdings:
     records: int
     outdated: int
     """Subjects whose data key is wrapped under another version than the present one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileKey:
+    """What seals what is kept of a subject outside the store."""
+
+    generation: int
+    """How often the subject had been erased before it was made."""
+    key: bytes = field(repr=False)
+    """32 bytes."""
 
 
 class Vault:
@@ -155,6 +168,30 @@ class Vault:
             place = self._place(subject)
             one = rows.c.record == self._record(place, record)
             return bool(connection.execute(rows.delete().where(_of(rows, place), one)).rowcount)
+
+    def file_key(self, subject: str, *, make: bool = False) -> FileKey | None:
+        """A subject's key for what is kept of them in files; an erasure destroys it with everything else.
+
+        Args:
+            subject: whose.
+            make: make one where there is none.
+
+        Returns:
+            None where there is none: the subject is not known, or was erased.
+        """
+
+        def read(connection: Connection) -> FileKey | None:
+            place = self._place(subject)
+            key = self._data_key(connection, place)
+            if key is None and make:
+                key = self._new_data_key(connection, place)
+            return None if key is None else FileKey(generation=place.generation, key=_for_files(key))
+
+        if not make:
+            return self._read(read)
+        with self._store.writing(lock=_LOCK, shared=True) as connection:
+            self._keyring.refresh()
+            return read(connection)
 
     def holdings(self) -> Holdings:
         """How much there is."""
@@ -337,6 +374,11 @@ class Vault:
                 where=self._store.where,
                 mend="Put that keys.json back. Nothing was read or written.",
             )
+
+
+def _for_files(key: bytes) -> bytes:
+    """A key of its own, so that nothing sealed in a file ever opens a record of the vault."""
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"sazon files").derive(key)
 
 
 def _of(table: Table, place: _Place) -> Any:

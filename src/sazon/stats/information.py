@@ -62,15 +62,29 @@ def partials(
     rng: np.random.Generator,
     unit: str,
     level: float = 0.95,
+    most: int | None = None,
 ) -> dict[str, Estimate]:
-    """`partial` for each of several inputs in turn, all on the same resamples of the worlds."""
+    """`partial` for each of several inputs in turn, all on the same resamples of the worlds.
+
+    With `most`, only for so many that are worth most: the resamples take longest, and are not drawn on
+    for the others.
+    """
     _check(benefit)
     weights = _weights(len(benefit), rng)
     gaps = benefit - benefit[:, [int(benefit.mean(axis=0).argmax())]]
-    return {name: _partial(gaps, known, weights, level, unit) for name, known in inputs.items()}
+    names = list(inputs)
+    if most is not None and len(names) > most:
+        worth = {name: max(0.0, float(_worths(gaps, inputs[name], weights[:1])[0])) for name in names}
+        names = sorted(names, key=lambda name: -worth[name])[:most]
+    method = f"polynomial regression, {_CHANCE}"
+    return {
+        name: _estimate(_worths(gaps, inputs[name], weights), len(gaps), level, unit, method)
+        for name in names
+    }
 
 
-def _partial(gaps: Floats, known: Floats, weights: Floats, level: float, unit: str) -> Estimate:
+def _worths(gaps: Floats, known: Floats, weights: Floats) -> Floats:
+    """The worth of knowing an input, on each resample of the worlds."""
     phi = known[:, None] if known.ndim == 1 else known
     if phi.shape[1] > 3 or not np.isfinite(phi).all():
         raise ValueError("needs one to three inputs, all finite")
@@ -83,8 +97,7 @@ def _partial(gaps: Floats, known: Floats, weights: Floats, level: float, unit: s
         fitted = guess[:, None] + Q @ shifts
         best = np.maximum(best, fitted)
         means.append((weights.T * fitted).sum(axis=0))
-    value = (weights.T * best).sum(axis=0) - np.max(means, axis=0)
-    return _estimate(value, len(gaps), level, unit, f"polynomial regression, {_CHANCE}")
+    return np.asarray((weights.T * best).sum(axis=0) - np.max(means, axis=0))
 
 
 def _bases(gaps: Floats, phi: Floats) -> list[Floats]:

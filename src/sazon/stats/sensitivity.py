@@ -99,14 +99,12 @@ def first_order(x: Floats, y: Floats, *, rng: np.random.Generator, level: float 
     if np.ptp(y) == 0:
         return Estimate.none("the result does not vary", unit="share", n=n)
     bins = int(np.sqrt(n))
-    place = np.empty(n, dtype=np.int64)
-    place[np.argsort(x, kind="stable")] = np.arange(n) * bins // n
-    y = y - y.mean()
-    weights = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)])
-    member = np.zeros((n, bins))
-    member[np.arange(n), place] = 1.0
-    size = np.maximum(weights @ member, 1e-12)
-    within = (weights @ y**2) - ((weights @ (member * y[:, None])) ** 2 / size).sum(axis=1)
+    order = np.argsort(x, kind="stable")
+    edges = -(-np.arange(bins) * n // bins)
+    y = (y - y.mean())[order]
+    weights = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)])[:, order]
+    size = np.maximum(np.add.reduceat(weights, edges, axis=1), 1e-12)
+    within = (weights @ y**2) - (np.add.reduceat(weights * y, edges, axis=1) ** 2 / size).sum(axis=1)
     whole = (weights @ y**2) - (weights @ y) ** 2 / n
     index = 1 - within / (n - bins) / (whole / (n - 1))
     # A resample repeats rows, which looks like order: it is only used for the spread.

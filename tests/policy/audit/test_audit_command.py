@@ -63,7 +63,7 @@ def test_what_does_not_hold_ends_with_2_and_says_why(place: Path, store) -> None
 
 
 def test_a_dossier_goes_round(place: Path) -> None:
-    asked = ("--event", "sent", "--classes", "special", "--since", "2026-11-03", "--out", "proof.json")
+    asked = ("--event", "sent", "--class", "special", "--since", "2026-11-03", "--out", "proof.json")
     made = audit("prove", *asked, "--provider", "acme", "--anchor", "anchors.txt")
     assert made.exit_code == 3  # no anchors yet
     audit("checkpoint", "--anchor", "anchors.txt")

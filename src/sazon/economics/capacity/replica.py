@@ -111,7 +111,10 @@ class Replica:
 
     def itl_s(self, batch: Floats, tokens_in: Floats, tokens_out: Floats) -> Floats:
         """Mean seconds between output tokens while prefills of others interleave."""
-        others = (batch - 1) * self.prefill_s(tokens_in) / tokens_out
+        return self._itl_s(batch, self.prefill_s(tokens_in), tokens_in, tokens_out)
+
+    def _itl_s(self, batch: Floats, prefill: Floats, tokens_in: Floats, tokens_out: Floats) -> Floats:
+        others = (batch - 1) * prefill / tokens_out
         return self.decode_s(batch, tokens_in, tokens_out) + others
 
     # ------------------------------------------------------------- throughput
@@ -154,10 +157,11 @@ class Replica:
         """Most sequences at once, from 1 to what fits, within the inter-token limit."""
         limit = self.batch_limit(tokens_in, tokens_out)
         low, high = np.ones_like(limit), np.maximum(limit, 1)
-        full = self.itl_s(high, tokens_in, tokens_out) <= itl_s
+        prefill = self.prefill_s(tokens_in)
+        full = self._itl_s(high, prefill, tokens_in, tokens_out) <= itl_s
         for _ in range(40):
             middle = np.sqrt(low * high)
-            good = self.itl_s(middle, tokens_in, tokens_out) <= itl_s
+            good = self._itl_s(middle, prefill, tokens_in, tokens_out) <= itl_s
             low, high = np.where(good, middle, low), np.where(good, high, middle)
         return np.where(full, np.maximum(limit, 1), low)
 

@@ -17,17 +17,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import unquote
 
+from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
 
+DEEPEST_ESCAPES = 6
+"""Levels of escapes that are resolved; what still holds some cannot be looked into."""
 DECODED_LIMIT = 65_536
 """Most characters one block may hold; a larger one counts as closed."""
 LONGEST_DIGEST = {"base64": 96, "hex": 128}
 """Characters of a SHA-512 with its name: what is longer, and no text, cannot be looked into."""
 
+_SLASH = r"\\{1,64}+"  # JSON within JSON doubles them each time
 _ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"
-    r"|\\[nrt\"/]"
-    r"|%[0-7][0-9a-fA-F]|%[cdCD][0-9a-fA-F]%[89abAB][0-9a-fA-F]|%[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
+    rf"{_SLASH}u[dD][89abAB][0-9a-fA-F]{{2}}{_SLASH}u[dD][c-fC-F][0-9a-fA-F]{{2}}|{_SLASH}u[0-9a-fA-F]{{4}}"
+    rf"|{_SLASH}u\{{0{{0,6}}[0-9a-fA-F]{{1,5}}\}}|{_SLASH}U000[01][0-9a-fA-F]{{4}}|(?:{_SLASH}x[0-9a-fA-F]{{2}})+"
+    rf"|{_SLASH}[nrt\"/]"
+    r"|%[0-7][0-9a-fA-F]|%[cdCD][0-9a-fA-F]%[89abAB][0-9a-fA-F]"
+    r"|%[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}|%[fF][0-4](?:%[89abAB][0-9a-fA-F]){3}"
     r"|&#[0-9]{1,7};?|&#[xX][0-9a-fA-F]{1,6};?|&[A-Za-z]{2,8};"
 )
 _MARKUP = re.compile(r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>|[*`~|]{1,3}|\r?\n[ \t]{0,4}")
@@ -58,6 +64,16 @@ def unescaped(reading: Reading) -> Reading:
     return reading.rewritten(_ESCAPE, _character)
 
 
+def laid_bare(reading: Reading) -> Reading:
+    """The folded reading with escapes within escapes resolved, as far as `DEEPEST_ESCAPES` levels."""
+    for _ in range(DEEPEST_ESCAPES):
+        opened = fold(unescaped(reading))
+        if opened is reading:
+            break
+        reading = opened
+    return reading
+
+
 def joined(reading: Reading) -> Reading:
     """The reading without markup, and with numbers that a line break tears apart made whole."""
     return reading.rewritten(_MARKUP, _without)
@@ -71,11 +87,10 @@ def pieces(text: str) -> Iterator[Piece]:
                 yield Piece(start=match.start(), end=match.end(), text=None)
     for match in _BASE64.finditer(text):
         token = match.group()
-        if token.upper() == token or token[1:].islower():
-            # Text in base64 mixes both.
-            continue
         piece = _opened(match, _from_base64(token))
-        unread = len(token) > LONGEST_DIGEST["base64"] and _looks_encoded(token)
+        # Bytes in base64 mix capitals with small letters; of a short text all may be capitals.
+        mixed = token.upper() != token and not token[1:].islower()
+        unread = mixed and len(token) > LONGEST_DIGEST["base64"] and _looks_encoded(token)
         if piece is not None or unread:
             yield piece or Piece(start=match.start(), end=match.end(), text=None)
     for match in _HEX.finditer(text):
@@ -109,12 +124,16 @@ def _character(match: re.Match[str]) -> str:
         return html.unescape(escape)
     if escape[0] == "%":
         return unquote(escape)
-    if escape[1] not in "ux":
-        return {"n": "\n", "r": "\r", "t": "\t"}.get(escape[1], escape[1])
-    if len(escape) > 6:  # a pair of surrogates
-        high, low = int(escape[2:6], 16), int(escape[8:], 16)
+    sign, code = escape.strip("\\")[0], escape.lstrip("\\")[1:].strip("{}")
+    if sign == "x":
+        content = bytes.fromhex(re.sub(r"[\\x]", "", escape))
+        return _decoded(content, "utf-8") or content.decode("latin-1")
+    if sign not in "uU":
+        return {"n": "\n", "r": "\r", "t": "\t"}.get(sign, sign)
+    if "\\" in code:  # a pair of surrogates
+        high, low = int(code[:4], 16), int(code[-4:], 16)
         return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
-    return chr(int(escape[2:], 16))
+    return chr(int(code, 16))
 
 
 def _from_base64(token: str) -> bytes | None:

@@ -7,6 +7,7 @@ A text is read as it stands, folded (`fold`), with escapes resolved and with mar
 from __future__ import annotations
 
 import bisect
+import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from sazon.policy.detect.decode import Piece, disguises, joined, pieces, unescaped
+from sazon.policy.detect.decode import Piece, disguises, joined, laid_bare, pieces, unescaped
 from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
 from sazon.policy.detect.span import Detector, Kind, Span
@@ -80,25 +81,29 @@ class Inspector:
         worker.join(self._timeout_s)
         return result[0] if result else Inspection(spans=(), blocked="timeout")
 
-    def inspect_joined(self, parts: Sequence[str]) -> list[Inspection]:
-        """Inspect parts of one message or turns of one voice, each alone and all in a row.
+    def inspect_joined(self, parts: Sequence[str], voices: Sequence[object] = ()) -> list[Inspection]:
+        """Inspect the parts of a request, each alone, all in a row, and each voice's own in a row.
 
-        What only the row shows (a number split over two parts) is cut back onto each part, hidden.
-        Of long parts only the ends are read together. If the row cannot be inspected, no part is.
+        What only a row shows (a number split over two parts) is cut back onto each part, hidden.
+        Of long parts only the ends are read together. If a row cannot be inspected, no part is.
+
+        Args:
+            parts: texts, in the order in which they are read.
+            voices: who says each; parts of one voice are read together also where others speak between.
         """
         alone = [self.inspect(part) for part in parts]
         if len(parts) < 2 or any(one.blocked not in (None, "opaque") for one in alone):
             return alone
         more: list[list[Span]] = [[] for _ in parts]
-        for glue in ("", " "):
-            row = _Row(parts, glue)
-            together = self.inspect(row.text)
+        for row, glue in itertools.product(_rows(len(parts), voices), ("", " ")):
+            joined_parts = _Row([parts[index] for index in row], glue)
+            together = self.inspect(joined_parts.text)
             if together.blocked not in (None, "opaque"):
                 return [Inspection(spans=(), blocked=together.blocked) for _ in parts]
             for span in together.spans:
                 # Without a space, words at a seam run together: only what spans the seam is real.
-                for index, cut in row.cut(span, across_only=not glue):
-                    more[index].append(cut)
+                for place, cut in joined_parts.cut(span, across_only=not glue):
+                    more[row[place]].append(cut)
         return [_concluded([*one.spans, *found]) for one, found in zip(alone, more, strict=True)]
 
     def _inspect_until(self, text: str, deadline: float) -> Inspection:
@@ -113,7 +118,7 @@ class Inspector:
         """Spans of a text in its own offsets, unmerged."""
         plain = Reading(text=text)
         folded = fold(plain)
-        bare = fold(unescaped(fold(unescaped(folded))))
+        bare = laid_bare(folded)
         whole = joined(bare)
         found = [span for _, span in self._detected(plain, deadline)]
         if folded is not plain:
@@ -122,8 +127,13 @@ class Inspector:
             found += [_disguised(text, span, seen) for seen, span in self._detected(bare, deadline)]
         if whole is not bare:
             torn = self._detected(whole, deadline)
-            found += [_disguised(text, span, seen) for seen, span in torn if span.kind in CHECKED]
+            found += [_disguised(text, span, seen) for seen, span in torn if _real(span, text)]
+        if unescaped(bare) is not bare:
+            found.append(Span(start=0, end=len(text), kind="OPAQUE", detector="decode", hidden=True))
         blocks = [(plain, piece) for piece in disguises(text)] if folded is not plain else []
+        if bare is not folded:
+            shown = unescaped(unescaped(plain))
+            blocks += [(shown, piece) for piece in disguises(shown.text)]
         blocks += [(bare, piece) for piece in pieces(bare.text)]
         if bare is not plain:
             blocks += [(plain, piece) for piece in pieces(text)]
@@ -216,6 +226,11 @@ def _concluded(spans: Sequence[Span]) -> Inspection:
     return Inspection(spans=merged(known), blocked="opaque" if closed else None)
 
 
+def _real(span: Span, text: str) -> bool:
+    """Whether what was found across markup is more than two things that happened to meet there."""
+    return span.kind in CHECKED or (span.kind == "PHONE" and "\n" not in text[span.start : span.end])
+
+
 def _disguised(text: str, span: Span, seen: str) -> Span:
     """A span of a reading, hidden where the original does not show what was seen."""
     if span.hidden or fold(text[span.start : span.end]).text == seen:
@@ -235,6 +250,17 @@ def _chunks(reading: Reading) -> Iterator[tuple[int, str]]:
             if start + _CHUNK >= end:
                 break
             start += _CHUNK - _OVERLAP
+
+
+def _rows(parts: int, voices: Sequence[object]) -> Iterator[Sequence[int]]:
+    """Numbers of the parts to be read together: all, and those of each voice that is interrupted."""
+    yield range(parts)
+    of_voice: dict[object, list[int]] = {}
+    for index, voice in enumerate(voices):
+        of_voice.setdefault(voice, []).append(index)
+    for row in of_voice.values():
+        if row[-1] - row[0] >= len(row):
+            yield row
 
 
 class _Row:

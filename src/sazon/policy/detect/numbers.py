@@ -238,9 +238,25 @@ def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
             at += 1
     if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
         bare = _digits(text[groups[0][0] : groups[-1][1]])
+        if len(groups) <= 5 and _is_mobile(text, groups, bare):
+            yield _span(groups[0][0], groups[-1][1], "PHONE")
         for kind, check in _STRONG.get(len(bare), ()):
             if check(bare):
                 yield _span(groups[0][0], groups[-1][1], kind)
+
+
+def _is_mobile(text: str, groups: list[tuple[int, int]], bare: str) -> bool:
+    """Whether groups of any size, parted by one sort of sign, are a Spanish mobile number."""
+    start, end = groups[0][0], groups[-1][1]
+    joints = {text[a[1] : b[0]] for a, b in pairwise(groups)}
+    return (
+        len(bare) == 9
+        and bare[0] in "67"
+        and joints <= {" ", "-", "."}
+        and len(joints) == 1
+        and _stands_alone(text, start, end)
+        and not _is_amount(text, start, end)
+    )
 
 
 def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:

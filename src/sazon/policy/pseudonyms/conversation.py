@@ -95,6 +95,14 @@ class Conversation:
             end = span.end
         return "".join([*pieces, text[end:]])
 
+    def mention(self, kind: Kind, value: str) -> None:
+        """Give a value a marker although no detector found it; `known` finds it from now on.
+
+        Not one so short or so common that it may be chance.
+        """
+        if telling(kind, value):
+            self._entry(kind, value, exact=False)
+
     def known(self, text: str) -> list[Span]:
         """Where values of this conversation stand in a text, whatever a detector makes of it.
 

@@ -20,6 +20,7 @@ _HIDDEN = "\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff"
 _TOKEN = re.compile(rf"[^\W\d_]+(?:[{_HIDDEN}]+[^\W\d_]*)*|\d+|\n\s*|[^\w\s]|_")
 _DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _MARKS = re.compile(f"[{_HIDDEN}]")
+_ENDING = re.compile("(?:ie|e)?s$|e?d$|ing$")
 _LONGEST = 24
 """Letters of a word that are looked at: no name is longer, and work stays bounded."""
 _GLUE = frozenset("de del la las los el y i e da do dos of the and san santa santo".split())
@@ -70,10 +71,26 @@ def lists() -> dict[str, tuple[str, ...]]:
 
 
 def entries(name: str) -> list[str]:
-    """Entries of a shipped list, in its order: `given`, `surnames` or `places`."""
+    """Entries of a shipped list in its order; commas part names, blanks part the `ordinary` words."""
     text = (files(__package__) / "lists" / f"{name}.txt").read_text("utf-8")
     body = " ".join(line for line in text.splitlines() if not line.startswith("#"))
-    return [entry for part in body.split(",") if (entry := part.strip())]
+    parts = body.split() if name.startswith("ordinary") else body.split(",")
+    return [entry for part in parts if (entry := part.strip())]
+
+
+@cache
+def _ordinary() -> frozenset[str]:
+    words = (folded(word) for language in ("en", "es") for word in entries(f"ordinary_{language}"))
+    return frozenset(words) - lists().keys()
+
+
+def ordinary(word: str) -> bool:
+    """Whether a word is a sign, or it or what it is a form of is a common word and no listed name."""
+    key = folded(word)
+    if key in lists():
+        return False
+    stem = _ENDING.sub("", key)
+    return not _ordinary().isdisjoint((key, stem, f"{stem}e", f"{stem}y")) or not key[:1].isalnum()
 
 
 def features(word: str) -> list[int]:

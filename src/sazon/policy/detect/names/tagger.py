@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sazon.policy.detect.names.features import ROWS, features, tokens
+from sazon.policy.detect.names.features import ROWS, features, ordinary, tokens
 from sazon.policy.detect.span import Kind, Span
 
 KINDS: tuple[Kind, ...] = (
@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = (
     "BIRTH_DATE",
 )  # fmt: skip
 """What is looked for. Label 0 is *outside*; kind `k` has label `1 + 2k` at its first word, `2 + 2k` after."""
-_NAMES = frozenset({"PERSON", "PLACE", "ORGANISATION", "PROFESSION", "FAMILY"})
+_NAMES = frozenset({"PERSON", "PLACE", "ADDRESS", "ORGANISATION"})
 _INITIAL = re.compile(r"[\W_][^\W\d_]\.\Z")
 LABELS = 1 + 2 * len(KINDS)
 CONVOLUTIONS = ((5, 1), (3, 2), (3, 4))
@@ -160,7 +160,7 @@ def _spans(words: Sequence[tuple[str, int, int]], labels: npt.NDArray[np.intp]) 
 
 
 def _trimmed(text: str, span: Span) -> Span | None:
-    """Without signs at its edges; None where no letter is left. The point of an initial stays."""
+    """Without signs at its edges, save the point of an initial; None where only ordinary words are left."""
     if span.kind not in _NAMES:
         return span
     start, end = span.start, span.end
@@ -170,6 +170,6 @@ def _trimmed(text: str, span: Span) -> Span | None:
         if _INITIAL.search(text, start, end):
             break
         end -= 1
-    if not any(character.isalpha() for character in text[start:end]):
+    if all(ordinary(word) for word, _, _ in tokens(text[start:end])):
         return None
     return span if (start, end) == (span.start, span.end) else replace(span, start=start, end=end)
