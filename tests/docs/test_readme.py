@@ -88,3 +88,4 @@ def test_masking_keeps_the_words() -> None:
     assert masked(one) == masked(other.replace("63.9 %", "–"))
     assert masked(one) != masked(other.replace("Report", "Page").replace("63.9 %", "–"))
     assert masked(one) != masked(one.replace("a (M)", "b (M)"))
+    assert masked("left as ⟦NIF_7K2QX9⟧ ⟦AGE_ABC234⟧") == masked("left as ⟦NIF_ABCDEF⟧") != masked("left as")

@@ -118,8 +118,8 @@ def _at_the_gate(found: Exchanges, run: Path, language: Language) -> None:
     for one in found.exchanges:
         ruling = one.ruling.words(language)
         if one.allowed:
-            line("allowed", ruling=ruling, markers=" ".join(one.markers))
-            line("restored" if one.restored else "not_restored")
+            line("allowed", ruling=ruling)
+            line("restored" if one.restored else "not_restored", markers=" ".join(one.markers))
         else:
             line("refused", ruling=ruling, count=one.bytes_left)
     line("proof", sent=found.sent, entries=found.entries)

@@ -48,7 +48,7 @@ EXIT_FOLDERS: dict[str, tuple[frozenset[str], str]] = {
     ),
     "sazon.testing": (
         frozenset({"socket", "aiohttp"}),
-        "fake providers on this machine, for tests",
+        "fake providers on this machine, for tests and for the demo",
     ),
 }
 """The same for whole rooms."""

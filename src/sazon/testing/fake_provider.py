@@ -1,4 +1,4 @@
-"""A model provider on this machine, for tests: real HTTP, answers at will, and keeps every byte it gets.
+"""A provider on this machine, for tests and the demo: real HTTP, answers at will, keeps every byte it gets.
 
     with FakeProvider(lambda text: "refund") as provider:
         provider.url            # http://127.0.0.1:<port>/v1
