@@ -45,7 +45,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "renew": "Informe de esto: sazon report {run}",
         "measured": "M", "published": "P", "assumed": "S",
         "recorded": "{name}: {asked} consultados, {failed} sin etiqueta, {kept} ya sabidos, {money}: {path}",
-        "unsent": "{name}: sin enviar: {blocked} no se pueden inspeccionar, {withdrawn} ya sin consentimiento",
+        "unsent": "{name}: sin enviar: {blocked} sin inspeccionar, {withdrawn} ya sin consentimiento",
         "legend": "M medido · P publicado · S supuesto",
         "as_is": "como dice la receta",
         "cheapest": "la más barata, %", "even": "punto de equilibrio, consultas al día",

@@ -90,9 +90,7 @@ def test_16_withdrawn_between_the_ruling_and_the_socket(
     assert provider.received == b""
 
 
-def test_17_withdrawn_while_the_answer_streams_to_a_client(
-    tmp_path: Path, inspector: Inspector
-) -> None:
+def test_17_withdrawn_while_the_answer_streams_to_a_client(tmp_path: Path, inspector: Inspector) -> None:
     said = "word " * 60_000
     with (
         FakeProvider(lambda text: said) as provider,

@@ -97,7 +97,9 @@ def test_23_a_known_marker_comes_back_however_it_is_spelt(
         assert leaked(provider.received, Canary(kind="nif", text=NIF)) is None
 
 
-@pytest.mark.parametrize("invented", ["⟦NIF_ABC234⟧", "⟦PERSON_ZZZZ99⟧", "NIF_ABC234", "[[NIF_ABC234]]", "⟦NIF_"])
+@pytest.mark.parametrize(
+    "invented", ["⟦NIF_ABC234⟧", "⟦PERSON_ZZZZ99⟧", "NIF_ABC234", "[[NIF_ABC234]]", "⟦NIF_"]
+)
 def test_23_an_invented_marker_stays_as_it_is(tmp_path: Path, inspector: Inspector, invented: str) -> None:
     provider, opened = behind(tmp_path, inspector, lambda text: invented)
     with provider, opened as house:

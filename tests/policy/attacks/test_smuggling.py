@@ -379,7 +379,7 @@ def test_13_a_typing_error_beside_its_word(smuggle: Smuggle, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a" * 50 + "@", "1 ", "(" * 30, "dos tres ", "\\u003", "%2", "&#", "\\\\", "[[PERSON_", "{\"a\":"]
+    "unit", ["a" * 50 + "@", "1 ", "(" * 30, "dos tres ", "\\u003", "%2", "&#", "\\\\", "[[PERSON_", '{"a":']
 )
 def test_14_texts_made_to_be_slow_take_a_bounded_time(smuggle: Smuggle, unit: str) -> None:
     began = time.monotonic()

@@ -166,7 +166,9 @@ def test_28_a_log_put_back_whole_shows_against_a_checkpoint_elsewhere(
         assert not house.locks.log.verify(anchor).holds
 
 
-@pytest.mark.parametrize("odd", ["\r\n", "\x1b[2J\x1b[31m", "\u2028", "\u2029", "\x00", '"},{"event":"x', "\u202e"])
+@pytest.mark.parametrize(
+    "odd", ["\r\n", "\x1b[2J\x1b[31m", "\u2028", "\u2029", "\x00", '"},{"event":"x', "\u202e"]
+)
 def test_28_nothing_a_client_says_makes_a_second_entry(
     house: Gatehouse, provider: FakeProvider, odd: str
 ) -> None:

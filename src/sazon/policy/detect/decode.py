@@ -116,7 +116,7 @@ def pieces(text: str) -> Iterator[Piece]:
 def _within(match: re.Match[str]) -> Iterator[Piece]:
     """Blocks that signs of base64's own glue to others, as in a path or `id-MTIz`."""
     runs = list(_RUN.finditer(match.string, *match.span()))
-    for run in runs if len(runs) > 1 or runs and runs[0].span() != match.span() else ():
+    for run in runs if len(runs) > 1 or (runs and runs[0].span() != match.span()) else ():
         piece = _opened(*run.span(), _from_base64(run.group()))
         if piece is not None:
             yield piece

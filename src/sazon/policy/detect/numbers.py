@@ -145,7 +145,9 @@ _LETTERED = (
     ),
     _lettered("PASSPORT", r"(?!NHC|DNI|NIF|NIE|NSS|TEL|FAX|CIF|REF|EXP|NIT|RUC|RUT|RFC)[A-Z]{3}[0-9]{6}"),
 )
-_IBAN = re.compile(rf"{_EDGE}[A-Za-z][ .-]?[A-Za-z][ .-]?[0-9][ .-]?[0-9](?:[ .-]{{0,2}}+[A-Za-z0-9]){{11,31}}+")
+_IBAN = re.compile(
+    rf"{_EDGE}[A-Za-z][ .-]?[A-Za-z][ .-]?[0-9][ .-]?[0-9](?:[ .-]{{0,2}}+[A-Za-z0-9]){{11,31}}+"
+)
 _PLATE = re.compile(
     rf"{_EDGE}(?:[0-9]{{4}}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{{3}}|[A-Z]{{1,2}}-[0-9]{{4}}-[A-Z]{{1,2}}){_STOP}"
 )
