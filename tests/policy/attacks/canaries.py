@@ -130,9 +130,7 @@ def _grouped(joint: str):
 
 
 def _translated(digits: str, letters: str = ""):
-    table = str.maketrans("0123456789", digits) | (
-        str.maketrans("ABEKMHOPTXYZ", letters) if letters else {}
-    )
+    table = str.maketrans("0123456789", digits) | (str.maketrans("ABEKMHOPTXYZ", letters) if letters else {})
     return lambda text: text.translate(table)
 
 

@@ -19,7 +19,7 @@ from sazon.policy.pseudonyms import RestoringEvents
 from sazon.testing.fake_provider import FakeProvider
 from sazon.testing.gatehouse import PROVIDER, Gatehouse, gatehouse
 
-from ...gateway.test_outbound import running
+from ...gateway.test_outbound import running  # noqa: TID252
 from .canaries import Canary, leaked, nif
 from .conftest import says
 
@@ -97,7 +97,9 @@ def test_23_a_known_marker_comes_back_however_it_is_spelt(
         assert leaked(provider.received, Canary(kind="nif", text=NIF)) is None
 
 
-@pytest.mark.parametrize("invented", ["⟦NIF_ABC234⟧", "⟦PERSON_ZZZZ99⟧", "NIF_ABC234", "[[NIF_ABC234]]", "⟦NIF_"])
+@pytest.mark.parametrize(
+    "invented", ["⟦NIF_ABC234⟧", "⟦PERSON_ZZZZ99⟧", "NIF_ABC234", "[[NIF_ABC234]]", "⟦NIF_"]
+)
 def test_23_an_invented_marker_stays_as_it_is(tmp_path: Path, inspector: Inspector, invented: str) -> None:
     provider, opened = behind(tmp_path, inspector, lambda text: invented)
     with provider, opened as house:

@@ -14,7 +14,7 @@ import pytest
 from sazon.testing.fake_provider import FakeProvider
 from sazon.testing.gatehouse import KEY, PROVIDER, Gatehouse
 
-from ...gateway.test_outbound import running
+from ...gateway.test_outbound import running  # noqa: TID252
 from .canaries import ENCODINGS, ENGLISH, SPELLINGS, WORDS, Canary, b64, leaked, spelled
 from .conftest import Smuggle, says
 
@@ -379,7 +379,7 @@ def test_13_a_typing_error_beside_its_word(smuggle: Smuggle, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a" * 50 + "@", "1 ", "(" * 30, "dos tres ", "\\u003", "%2", "&#", "\\\\", "[[PERSON_", "{\"a\":"]
+    "unit", ["a" * 50 + "@", "1 ", "(" * 30, "dos tres ", "\\u003", "%2", "&#", "\\\\", "[[PERSON_", '{"a":']
 )
 def test_14_texts_made_to_be_slow_take_a_bounded_time(smuggle: Smuggle, unit: str) -> None:
     began = time.monotonic()
