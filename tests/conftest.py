@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sazon.core.store import Store
+from sazon.policy.exits import EXIT_FOLDERS, EXITS
 
 # How long an example takes says more of the machine's other work than of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,16 +29,37 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 @pytest.fixture(autouse=True)
 def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test connect to anything but this machine."""
-    connect = socket.socket.connect
+    """Let no test connect to anything but this machine, nor a module that is not on the list of exits."""
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
 
-    def guarded(self: socket.socket, address: object) -> None:
-        host = address[0] if isinstance(address, tuple) else ""
-        if self.family != socket.AF_UNIX and host not in {"127.0.0.1", "::1", "localhost"}:
-            raise AssertionError(f"a test tried to reach {address}")
-        connect(self, address)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+def _guarded(connect: Callable[[socket.socket, object], object]) -> Callable[[socket.socket, object], object]:
+    def guarded(self: socket.socket, address: object) -> object:
+        if self.family != socket.AF_UNIX:
+            host = address[0] if isinstance(address, tuple) else ""
+            if host not in {"127.0.0.1", "::1", "localhost"}:
+                raise AssertionError(f"a test tried to reach {address}")
+            module = _who_connects()
+            if module is not None and module not in EXITS and not module.startswith(_EXIT_FOLDERS):
+                raise AssertionError(f"{module} opens a connection and is not on the list of exits")
+        return connect(self, address)
+
+    return guarded
+
+
+_EXIT_FOLDERS = tuple(f"{folder}." for folder in EXIT_FOLDERS)
+
+
+def _who_connects() -> str | None:
+    """The module of the package nearest to a call; None where the test itself connects."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("sazon."):
+            return module
+        frame = frame.f_back
+    return None
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,11 @@
 """No module but those on the list may open the network: every import in the package is read."""
 
 import ast
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import sazon
 from sazon.policy.exits import EXIT_FOLDERS, EXITS, NETWORK_PACKAGES
@@ -17,6 +20,10 @@ CALLS = {
     "open_connection",
     "create_connection",
     "open_unix_connection",
+    "create_unix_connection",
+    "create_datagram_endpoint",
+    "sock_connect",
+    "sock_sendto",
     "urlopen",
     "urlretrieve",
     "create_engine",
@@ -87,3 +94,27 @@ def test_the_scan_sees_what_it_is_for():
 def test_prompts_have_one_way_only():
     names = [m for m, (packages, _) in EXITS.items() if "aiohttp" in packages]
     assert names == ["sazon.policy.egress"]
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("sazon.policy.egress", True),
+        ("sazon.testing.anything", True),
+        ("tests.anything", True),
+        ("sazon.policy.gate", False),
+        ("sazon.testing_not", False),
+        ("sazon.policy.egress_too", False),
+    ],
+)
+@pytest.mark.parametrize("how", ["connect", "connect_ex"])
+def test_a_connection_from_any_other_module_fails_the_test_that_made_it(module, allowed, how):
+    """The guard of every test looks at who connects, also where the list of imports saw nothing."""
+    names = {"__name__": module}
+    exec(f"def reach(one, address):\n    return one.{how}(address)", names)  # a module of that name
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as one:
+        if allowed:
+            names["reach"](one, server.getsockname())
+            return
+        with pytest.raises(AssertionError, match="not on the list of exits"):
+            names["reach"](one, server.getsockname())

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 NETWORK_PACKAGES = frozenset(
     {
-        "aiohttp", "aiobotocore", "anthropic", "asyncpg", "boto3", "botocore", "datasets", "flwr",
-        "ftplib", "google", "grpc", "http", "httpx", "huggingface_hub", "imaplib", "litellm", "nntplib",
-        "openai", "opentelemetry", "paramiko", "pg8000", "poplib", "ray", "requests", "smtplib",
-        "socket", "socketserver", "telnetlib", "urllib3", "uvicorn", "websockets",
-        "xmlrpc", "zmq",
+        "_socket", "aiobotocore", "aiohttp", "anthropic", "asyncpg", "asyncssh", "boto3", "botocore",
+        "curl_cffi", "datasets", "dns", "flwr", "ftplib", "google", "grpc", "h2", "http", "httpcore",
+        "httpx", "huggingface_hub", "imaplib", "litellm", "mlflow", "mysql", "nntplib", "openai",
+        "opentelemetry", "paramiko", "pg8000", "poplib", "psycopg", "psycopg2", "pycurl", "pymongo",
+        "pymysql", "ray", "redis", "requests", "sentry_sdk", "smtplib", "socket", "socketserver",
+        "telnetlib", "tornado", "urllib3", "uvicorn", "wandb", "websocket", "websockets", "xmlrpc",
+        "zmq",
     }
 )  # fmt: skip
 """Packages that can open a connection or listen for one (beside urllib.request, and SQLAlchemy, which

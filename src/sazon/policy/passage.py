@@ -227,7 +227,8 @@ def _voice(leaf: Leaf, content: Mapping[str, Any]) -> tuple[object, ...]:
     if leaf.path[0] != "messages":
         return leaf.path[0], leaf.place
     message = content["messages"][leaf.path[1]]
-    return message["role"], leaf.path[2], leaf.place
+    field_ = leaf.path[4:6] if leaf.path[2] == "tool_calls" else leaf.path[2]
+    return message["role"], field_, leaf.place
 
 
 def _limits(content: Mapping[str, Any], most: int) -> dict[str, Any]:

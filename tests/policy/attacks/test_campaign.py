@@ -61,7 +61,8 @@ def _passage() -> Passage:
     )
     given_ = Record(
         id="c1", subject="c-118", purpose="infer.external", recipient="frontier",
-        classes=frozenset({DataClass.PERSONAL}), basis="consent", notice="0" * 64, given_at=0.0, expires_at=1e12,
+        classes=frozenset({DataClass.PERSONAL}), basis="consent", notice="0" * 64, given_at=0.0,
+        expires_at=1e12,
     )  # fmt: skip
     consents = Consents.of([given_])
     gate = Gate([opening], policy=PolicyConfig(opt_in=["infer.external"]), consents=lambda: consents)

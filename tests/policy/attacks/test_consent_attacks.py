@@ -1,4 +1,4 @@
-"""Attacks 15 to 21: on consent. Nothing leaves but what everybody concerned has opted in to, now, to there."""
+"""Attacks 15 to 21: on consent. Only what everybody concerned has opted in to leaves, now, and to there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sazon.policy.spending import Limits
 from sazon.testing.fake_provider import FakeProvider
 from sazon.testing.gatehouse import PROVIDER, Clock, Gatehouse, gatehouse
 
-from ...gateway.test_outbound import running
+from ...gateway.test_outbound import running  # noqa: TID252
 from .conftest import says
 
 WORDS = says("hello, friend")
@@ -104,7 +104,7 @@ def test_17_withdrawn_while_the_answer_streams_to_a_client(tmp_path: Path, inspe
             model=PROVIDER, messages=WORDS["messages"], extra_headers=headers, stream=True
         )
         got = ""
-        with pytest.raises(openai.APIError, match="cut off"):
+        with pytest.raises(openai.APIError, match="cut off"):  # noqa: PT012
             for chunk in stream:
                 if not got:
                     house.locks.end(record.id)
@@ -252,7 +252,7 @@ def test_20_a_register_that_was_edited_allows_nothing(
 def test_20_another_organisations_consents_are_none_here(
     house: Gatehouse, provider: FakeProvider, inspector: Inspector, tmp_path: Path
 ) -> None:
-    path, lines = _lines(house)
+    _, lines = _lines(house)
     other_folder = tmp_path / "other"
     policy = PolicyConfig(tenant="other", consents="consents.jsonl", opt_in=["infer.external"])
     with gatehouse(other_folder, provider, inspector=inspector, policy=policy) as other:

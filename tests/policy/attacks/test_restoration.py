@@ -19,7 +19,7 @@ from sazon.policy.pseudonyms import RestoringEvents
 from sazon.testing.fake_provider import FakeProvider
 from sazon.testing.gatehouse import PROVIDER, Gatehouse, gatehouse
 
-from ...gateway.test_outbound import running
+from ...gateway.test_outbound import running  # noqa: TID252
 from .canaries import Canary, leaked, nif
 from .conftest import says
 

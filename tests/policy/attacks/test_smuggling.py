@@ -14,7 +14,7 @@ import pytest
 from sazon.testing.fake_provider import FakeProvider
 from sazon.testing.gatehouse import KEY, PROVIDER, Gatehouse
 
-from ...gateway.test_outbound import running
+from ...gateway.test_outbound import running  # noqa: TID252
 from .canaries import ENCODINGS, ENGLISH, SPELLINGS, WORDS, Canary, b64, leaked, spelled
 from .conftest import Smuggle, says
 

@@ -26,7 +26,7 @@ from sazon.policy.ruling import Denied
 from sazon.testing.fake_provider import FakeProvider
 from sazon.testing.gatehouse import KEY, PROVIDER, Gatehouse, gatehouse
 
-from ...gateway.test_outbound import running
+from ...gateway.test_outbound import running  # noqa: TID252
 from .canaries import Canary, leaked
 from .conftest import everything_about, says
 

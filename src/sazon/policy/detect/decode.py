@@ -36,7 +36,8 @@ _ESCAPE = re.compile(
     r"|%[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}|%[fF][0-4](?:%[89abAB][0-9a-fA-F]){3}"
     r"|&#[0-9]{1,7};?|&#[xX][0-9a-fA-F]{1,6};?|&[A-Za-z]{2,8};"
 )
-_MARKUP = re.compile(r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>|[*`~|]{1,3}|\r?\n[ \t]{0,4}")
+_MARKUP = re.compile(r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>|[*`~|]{1,3}")
+_LINE_BREAK = re.compile(r"\r?\n[ \t]{0,4}")
 _RIGHT_TO_LEFT = re.compile("\u202e([^\u202c\n]{4,4000})")
 _INVISIBLE = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200f\u2060-\u2064\ufeff]{8,}")
 _DATA_URI = re.compile(r"data:[a-z]{2,16}/[a-z0-9.+-]{1,60}[;a-zA-Z0-9=_-]{0,60};base64,", re.IGNORECASE)
@@ -80,9 +81,14 @@ def laid_bare(reading: Reading) -> Reading:
     return reading
 
 
-def joined(reading: Reading) -> Reading:
-    """The reading without markup, and with numbers that a line break tears apart made whole."""
+def unmarked(reading: Reading) -> Reading:
+    """The reading without markup."""
     return reading.rewritten(_MARKUP, _without)
+
+
+def joined(reading: Reading) -> Reading:
+    """The reading with numbers that a line break tears apart made whole."""
+    return reading.rewritten(_LINE_BREAK, _without)
 
 
 def pieces(text: str) -> Iterator[Piece]:
@@ -115,8 +121,9 @@ def pieces(text: str) -> Iterator[Piece]:
 
 def _within(match: re.Match[str]) -> Iterator[Piece]:
     """Blocks that signs of base64's own glue to others, as in a path or `id-MTIz`."""
-    runs = list(_RUN.finditer(match.string, *match.span()))
-    for run in runs if len(runs) > 1 or (runs and runs[0].span() != match.span()) else ():
+    for run in _RUN.finditer(match.string, *match.span()):
+        if run.span() == match.span():
+            return  # it was looked into already
         piece = _opened(*run.span(), _from_base64(run.group()))
         if piece is not None:
             yield piece

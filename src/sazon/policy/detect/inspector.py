@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from sazon.policy.detect.decode import Piece, disguises, joined, laid_bare, pieces, unescaped
+from sazon.policy.detect.decode import Piece, disguises, joined, laid_bare, pieces, unescaped, unmarked
 from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
 from sazon.policy.detect.span import Detector, Kind, Span
@@ -119,15 +119,18 @@ class Inspector:
         plain = Reading(text=text)
         folded = fold(plain)
         bare = laid_bare(folded)
-        whole = joined(bare)
+        smooth = unmarked(bare)
+        whole = joined(smooth)
         found = [span for _, span in self._detected(plain, deadline)]
         if folded is not plain:
             found += [span for _, span in self._detected(folded, deadline)]
         if bare is not folded:
             found += [_disguised(text, span, seen) for seen, span in self._detected(bare, deadline)]
-        if whole is not bare:
-            torn = self._detected(whole, deadline)
-            found += [_disguised(text, span, seen) for seen, span in torn if _real(span, text)]
+        # What is found across markup or lines may be two things that happened to meet there.
+        for reading, before, real in ((smooth, bare, (*CHECKED, "PHONE")), (whole, smooth, CHECKED)):
+            if reading is not before:
+                torn = self._detected(reading, deadline)
+                found += [_disguised(text, span, seen) for seen, span in torn if span.kind in real]
         if unescaped(bare) is not bare:
             found.append(Span(start=0, end=len(text), kind="OPAQUE", detector="decode", hidden=True))
         blocks = [(plain, piece) for piece in disguises(text)] if folded is not plain else []
@@ -224,11 +227,6 @@ def _concluded(spans: Sequence[Span]) -> Inspection:
     ]  # fmt: skip
     closed = any(s.kind == "OPAQUE" for s in known)
     return Inspection(spans=merged(known), blocked="opaque" if closed else None)
-
-
-def _real(span: Span, text: str) -> bool:
-    """Whether what was found across markup is more than two things that happened to meet there."""
-    return span.kind in CHECKED or (span.kind == "PHONE" and "\n" not in text[span.start : span.end])
 
 
 def _disguised(text: str, span: Span, seen: str) -> Span:

@@ -26,6 +26,7 @@ _JOINT = re.compile(r"[ .\-/_,·+()]{1,3}")
 _UUID = re.compile(r"(?<!\w)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\w)")
 _MARGIN = 26
 _MOST_GROUPS = 20
+_LONGEST_NUMBER = 20
 _AMOUNT_BEFORE = re.compile(r"(?:[$€£]|eur|usd|us\$|s/\.?) ?$", re.IGNORECASE)
 _AMOUNT_AFTER = re.compile(
     r" ?(?:€|£|\$|%|(?:euros?|eur|usd|d[oó]lares|pesos|soles|pounds|mg|kg|ml|km|cm|mm|hab|habitantes|m2)\b)",
@@ -64,6 +65,7 @@ FORMS: dict[tuple[int, ...], tuple[tuple[Kind, Check], ...]] = {
     (2, 8, 2): (("NSS", own.nss),),
     (2, 10): (("NSS", own.nss),),
     (2, 4, 4, 2): (("NSS", own.nss),),
+    (4, 4, 4): (("NSS", own.nss),),
     (4, 4, 4, 4): (("CARD", own.card), ("ACCOUNT", _always)),
     (4, 6, 5): (("CARD", own.card),),
     (4, 6, 4): (("CARD", own.card),),
@@ -83,6 +85,7 @@ FORMS: dict[tuple[int, ...], tuple[tuple[Kind, Check], ...]] = {
     (2, 3, 3, 4, 2): (("NATIONAL_ID", america.cnpj_brazil),),
     # Telephones: Spain and Peru, Mexico and Argentina, Colombia and the United States, Chile, Britain.
     (3, 3, 3): (("PHONE", _SPANISH_PHONE),),
+    (4, 4, 1): (("PHONE", _starts("6", "7")),),
     (3, 2, 2, 2): (("PHONE", _SPANISH_PHONE),),
     (2, 3, 2, 2): (("PHONE", _SPANISH_PHONE),),
     (2, 3, 4): (("PHONE", _SPANISH_PHONE),),
@@ -227,7 +230,13 @@ def _ibans(text: str, begin: int, end: int) -> Iterator[Span]:
 
 
 def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
-    groups = _groups(text, chain)
+    for groups in _segments(text, _groups(text, chain)):
+        yield from _by_sizes(text, groups)
+        if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
+            yield from _as_a_whole(text, groups)
+
+
+def _by_sizes(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
     at = 0
     while at < len(groups):
         for size in range(min(_LONGEST, len(groups) - at), 0, -1):
@@ -239,13 +248,26 @@ def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
                 break
         else:
             at += 1
-    if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
-        bare = _digits(text[groups[0][0] : groups[-1][1]])
-        if len(groups) <= 5 and _is_mobile(text, groups, bare):
-            yield _span(groups[0][0], groups[-1][1], "PHONE")
-        for kind, check in _STRONG.get(len(bare), ()):
-            if check(bare):
-                yield _span(groups[0][0], groups[-1][1], kind)
+
+
+def _as_a_whole(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
+    """What all groups are together, however the digits are grouped."""
+    start, end = groups[0][0], groups[-1][1]
+    bare = _digits(text[start:end])
+    if len(groups) <= 5 and _is_mobile(text, groups, bare):
+        yield _span(start, end, "PHONE")
+    for kind, check in _STRONG.get(len(bare), ()):
+        if check(bare):
+            yield _span(start, end, kind)
+
+
+def _segments(text: str, groups: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Groups as far as no letter and no other sign stands between them."""
+    begin = 0
+    for at in range(1, len(groups) + 1):
+        if at == len(groups) or not _JOINT.fullmatch(text, groups[at - 1][1], groups[at][0]):
+            yield groups[begin:at]
+            begin = at
 
 
 def _is_mobile(text: str, groups: list[tuple[int, int]], bare: str) -> bool:
@@ -289,6 +311,8 @@ def _kind_of(text: str, window: list[tuple[int, int]]) -> Kind | None:
     if not all(map(str.isdecimal, pieces)):
         pieces = [_digits(piece) for piece in pieces]
     meanings = FORMS.get(tuple(map(len, pieces)))
+    if meanings is None and len(pieces) == 1 and len(pieces[0]) > _LONGEST_NUMBER:
+        meanings = (("OTHER", _always),)  # no amount: several numbers glued together
     start, end = window[0][0], window[-1][1]
     if meanings is None or not _stands_alone(text, start, end) or not _even(text, window):
         return None
@@ -314,9 +338,11 @@ def _digits(text: str) -> str:
 
 
 def _even(text: str, window: list[tuple[int, int]]) -> bool:
-    """Whether short joints part the groups, of at most two sorts, as in 12.345.678-9."""
-    joints = [text[a[1] : b[0]] for a, b in pairwise(window)]
-    return len(set(joints)) <= 2 and all(_JOINT.fullmatch(joint) for joint in joints)
+    """Whether short joints part the groups, of one sort or of two, as in 12.345.678-9 but not in a list."""
+    joints = {text[a[1] : b[0]] for a, b in pairwise(window)}
+    if len(joints) > 1 and joints & {" / ", ", ", " - "}:
+        return False
+    return len(joints) <= 2 and all(_JOINT.fullmatch(joint) for joint in joints)
 
 
 def _is_amount(text: str, start: int, end: int) -> bool:
