@@ -124,8 +124,9 @@ def test_what_has_no_shape_is_answered_here_or_refused_in_words(street):
     ):
         _, answer = call(chat, content, headers=OF_ANA)
         assert NIF not in json.dumps(answer)
-    status, answer = call(chat, body, headers={"X-Sazon-Subject": "ana", "X-Sazon-Class": "secret"})
-    assert (status, answer["error"]["code"]) == (400, "bad_field")
+    for told in ("secret", "public", "PUBLIC", ""):
+        status, answer = call(chat, body, headers={"X-Sazon-Subject": "ana", "X-Sazon-Class": told})
+        assert (status, answer["error"]["code"]) == (400, "bad_field")
     status, answer = call(chat, body, headers={"X-Sazon-Subject": ",".join(map(str, range(100)))})
     assert (status, answer["error"]["code"]) == (400, "too_many")
     status, answer = call(chat, body | {"model": "another"}, headers=OF_ANA)

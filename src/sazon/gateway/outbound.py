@@ -34,7 +34,7 @@ def asked(headers: Mapping[str, str], content: Mapping[str, Any], *, default: Da
         default: class of data where none is named.
 
     Raises:
-        Refusal: a class that does not exist, or too many subjects.
+        Refusal: a class that does not exist or is not a client's to name, or too many subjects.
     """
     named = [name.strip() for name in headers.get("x-sazon-subject", "").split(",")]
     subjects = list(dict.fromkeys(name for name in named if name))
@@ -43,7 +43,10 @@ def asked(headers: Mapping[str, str], content: Mapping[str, Any], *, default: Da
     try:
         data_class = DataClass(headers.get("x-sazon-class", default))
     except ValueError:
-        raise Refusal("bad_field", param="X-Sazon-Class", values={"field": "X-Sazon-Class"}) from None
+        data_class = None
+    # What is public needs nobody's consent, so that is for the recipe to say and not for a client.
+    if data_class is None or (data_class is DataClass.PUBLIC and default is not DataClass.PUBLIC):
+        raise Refusal("bad_field", param="X-Sazon-Class", values={"field": "X-Sazon-Class"})
     return Asked(
         provider=str(content["model"]),
         content=content,
