@@ -46,6 +46,19 @@ def test_1_a_mobile_number_in_groups_of_any_size(smuggle: Smuggle, text: str) ->
     assert smuggle(says(text), PHONE) == "masked"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12 4111 1111 1111 1111", "(612 345 678 1768 6837 8342 4111 1111 1111 1111)",
+        "6 1 2 3 4 9 8 7 6 4.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1", "66048764D 4111 1111 1111 1111 12",
+        "a=E S 9 1 2 1 0 0 0 4 1 8 4 5 0 2 0 0 0 5 1 3 3 2,b=2", "41111111111111116123498769121000418",
+        "12345678Z87654321X", "x1234567l12345678Z", "0034612349876 0034612349875",
+    ],
+)  # fmt: skip
+def test_1_numbers_side_by_side_hide_none_of_them(smuggle: Smuggle, text: str) -> None:
+    assert smuggle(says(text), NIF, CARD, IBAN, PHONE) == "masked"
+
+
 # 2, 3 ----------------------------------------------------------------------------------
 
 

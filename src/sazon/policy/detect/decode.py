@@ -105,7 +105,7 @@ def pieces(text: str) -> Iterator[Piece]:
         unread = mixed and len(token) > LONGEST_DIGEST["base64"] and _looks_encoded(token)
         if piece is not None or unread:
             yield piece or Piece(start=match.start(), end=match.end(), text=None)
-        else:
+        if piece is None or "\n" in token:
             yield from _within(match)
     for match in _HEX.finditer(text):
         content = bytes.fromhex(re.sub(r"[ :-]", "", match.group()))
@@ -120,7 +120,7 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 def _within(match: re.Match[str]) -> Iterator[Piece]:
-    """Blocks that signs of base64's own glue to others, as in a path or `id-MTIz`."""
+    """Blocks that are glued to others by line breaks or signs of base64's own, as in `id-MTIz`."""
     for run in _RUN.finditer(match.string, *match.span()):
         if run.span() == match.span():
             return  # it was looked into already

@@ -127,7 +127,7 @@ class Inspector:
         if bare is not folded:
             found += [_disguised(text, span, seen) for seen, span in self._detected(bare, deadline)]
         # What is found across markup or lines may be two things that happened to meet there.
-        for reading, before, real in ((smooth, bare, (*CHECKED, "PHONE")), (whole, smooth, CHECKED)):
+        for reading, before, real in ((smooth, bare, (*CHECKED, "PHONE", "OTHER")), (whole, smooth, CHECKED)):
             if reading is not before:
                 torn = self._detected(reading, deadline)
                 found += [_disguised(text, span, seen) for seen, span in torn if span.kind in real]

@@ -132,6 +132,8 @@ def _lettered(kind: Kind, pattern: str, check: Check = lambda _: True) -> _Lette
 
 _LETTERED = (
     _lettered("NIF", rf"[0-9KLMklm](?:{_S}[0-9]){{7}}{_S}[A-Za-z]", own.nif),
+    # Glued together: what stands beside each is no edge then.
+    _lettered("NIF", r"(?:[0-9XYZxyz][0-9]{7}[A-Za-z]|[A-HJNP-SUVWa-hjnp-suvw][0-9]{8}){2,4}"),
     _lettered("NIE", rf"[XYZxyz](?:{_S}[0-9]){{7}}{_S}[A-Za-z]", own.nie),
     _lettered(
         "CIF",
@@ -155,7 +157,7 @@ _PLATE = re.compile(
     rf"{_EDGE}(?:[0-9]{{4}}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{{3}}|[A-Z]{{1,2}}-[0-9]{{4}}-[A-Z]{{1,2}}){_STOP}"
 )
 _WORLD_PHONE = re.compile(
-    r"(?<![0-9A-Za-z+])(?:\+|00)[ (]?[1-9](?:[ .\-/()]{0,3}+[0-9]){6,14}+(?![0-9])"
+    r"(?<![0-9A-Za-z+])(?:\+|00)[ (]?[1-9](?:[ .\-/()]{0,3}+[0-9]){6,14}(?![0-9])"
     r"|(?<![0-9A-Za-z])\([0-9]{2,4}\)[ -]?[0-9](?:[ .-]?[0-9]){5,8}+(?![0-9])"
 )
 _NAMED_PLATE = re.compile(r"(?:[A-Za-z]{1,3}[ -]?)?[0-9]{2,4}(?:[ -]?[A-Za-z]{1,3}(?![A-Za-z]))?")
@@ -237,6 +239,13 @@ def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
 
 
 def _by_sizes(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
+    if len(groups) > 3:
+        # Groups before it may look like something else; what a checksum tells is so wherever it begins.
+        for first in range(len(groups) - 2):
+            for window in (groups[first : first + size] for size in (3, 4, 5)):
+                kind = _kind_of(text, window)
+                if kind in ("CARD", "NSS"):
+                    yield _span(window[0][0], window[-1][1], kind)
     at = 0
     while at < len(groups):
         for size in range(min(_LONGEST, len(groups) - at), 0, -1):
@@ -290,13 +299,7 @@ def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
     groups: list[tuple[int, int]] = []
     at = 0
     while at < len(plain):
-        row, joints = at, set[str]()
-        while row < len(plain) and plain[row][1] - plain[row][0] == 1:
-            if row > at:
-                joints.add(text[plain[row - 1][1] : plain[row][0]])
-            if len(joints) > 1:
-                break
-            row += 1
+        row = _row_end(text, plain, at)
         if row - at >= 5:
             groups.append((plain[at][0], plain[row - 1][1]))
             at = row
@@ -306,14 +309,29 @@ def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
     return groups
 
 
+def _row_end(text: str, plain: list[tuple[int, int]], at: int) -> int:
+    """Where a row of single digits ends that begins at `at`: at a longer group, or where its joints change."""
+    row = at
+    first = None
+    while row < len(plain) and plain[row][1] - plain[row][0] == 1:
+        if row > at:
+            joint = text[plain[row - 1][1] : plain[row][0]]
+            if joint != (first := first or joint):
+                after = text[plain[row][1] : plain[row + 1][0]] if row + 1 < len(plain) else ""
+                # The digit before another joint begins the next row, where that goes on so.
+                return row - 1 if joint == after else row
+        row += 1
+    return row
+
+
 def _kind_of(text: str, window: list[tuple[int, int]]) -> Kind | None:
     pieces = [text[a:b] for a, b in window]
     if not all(map(str.isdecimal, pieces)):
         pieces = [_digits(piece) for piece in pieces]
     meanings = FORMS.get(tuple(map(len, pieces)))
-    if meanings is None and len(pieces) == 1 and len(pieces[0]) > _LONGEST_NUMBER:
-        meanings = (("OTHER", _always),)  # no amount: several numbers glued together
     start, end = window[0][0], window[-1][1]
+    if len(pieces) == 1 and len(pieces[0]) > _LONGEST_NUMBER and meanings is None:
+        return "OTHER"  # no amount: several numbers glued together
     if meanings is None or not _stands_alone(text, start, end) or not _even(text, window):
         return None
     bare = "".join(pieces)
