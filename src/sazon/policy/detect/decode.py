@@ -25,7 +25,7 @@ DEEPEST_ESCAPES = 6
 DECODED_LIMIT = 65_536
 """Most characters one block may hold; a larger one counts as closed."""
 LONGEST_DIGEST = {"base64": 96, "hex": 128}
-"""Characters of a SHA-512 with its name: what is longer, and no text, cannot be looked into."""
+"""Characters of a SHA-512 with its name before it: what is longer and no text cannot be looked into."""
 
 _SLASH = r"\\{1,64}+"  # JSON within JSON doubles them each time
 _ESCAPE = re.compile(

@@ -310,7 +310,7 @@ def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
 
 
 def _row_end(text: str, plain: list[tuple[int, int]], at: int) -> int:
-    """Where a row of single digits ends that begins at `at`: at a longer group, or where its joints change."""
+    """Where a row of single digits that begins at `at` ends: at a longer group, or at another joint."""
     row = at
     first = None
     while row < len(plain) and plain[row][1] - plain[row][0] == 1:
