@@ -242,3 +242,10 @@ def test_ordinary_text_stays_clean(text: str) -> None:
     seen = INSPECTOR.inspect(text)
     assert seen.spans == ()
     assert seen.blocked is None
+
+
+def test_a_digit_between_two_rows_hides_neither() -> None:
+    cif, nss = "E.6.6.0.4.8.7.6.0", "2 5 6 6 4 4 8 1 6 2 4 6"
+    text = f"Hola, {cif} {nss} es lo mío."
+    spans = Inspector({"patterns": find}, timeout_s=10.0, size_limit=1000).inspect(text).spans
+    assert [text[span.start : span.end] for span in spans] == [cif, nss]

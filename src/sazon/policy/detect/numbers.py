@@ -232,10 +232,13 @@ def _ibans(text: str, begin: int, end: int) -> Iterator[Span]:
 
 
 def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
-    for groups in _segments(text, _groups(text, chain)):
-        yield from _by_sizes(text, groups)
-        if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
-            yield from _as_a_whole(text, groups)
+    # Between two rows a digit may belong to either: 6.0 2 5 is 6.0 and 2 5, or 6 and 0 2 5.
+    readings = [_groups(text, chain, left=left) for left in (False, True)]
+    for reading in readings if readings[0] != readings[1] else readings[:1]:
+        for groups in _segments(text, reading):
+            yield from _by_sizes(text, groups)
+            if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
+                yield from _as_a_whole(text, groups)
 
 
 def _by_sizes(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
@@ -293,13 +296,19 @@ def _is_mobile(text: str, groups: list[tuple[int, int]], bare: str) -> bool:
     )
 
 
-def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
-    """Groups of digits; five or more single digits, evenly spaced, are one group."""
+def _groups(text: str, chain: re.Match[str], *, left: bool) -> list[tuple[int, int]]:
+    """Groups of digits; five or more single digits, evenly spaced, are one group.
+
+    Args:
+        text: the whole.
+        chain: where to look.
+        left: whether a digit between two rows belongs to the one before it.
+    """
     plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
     groups: list[tuple[int, int]] = []
     at = 0
     while at < len(plain):
-        row = _row_end(text, plain, at)
+        row = _row_end(text, plain, at, left=left)
         if row - at >= 5:
             groups.append((plain[at][0], plain[row - 1][1]))
             at = row
@@ -309,7 +318,7 @@ def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
     return groups
 
 
-def _row_end(text: str, plain: list[tuple[int, int]], at: int) -> int:
+def _row_end(text: str, plain: list[tuple[int, int]], at: int, *, left: bool) -> int:
     """Where a row of single digits that begins at `at` ends: at a longer group, or at another joint."""
     row = at
     first = None
@@ -319,7 +328,7 @@ def _row_end(text: str, plain: list[tuple[int, int]], at: int) -> int:
             if joint != (first := first or joint):
                 after = text[plain[row][1] : plain[row + 1][0]] if row + 1 < len(plain) else ""
                 # The digit before another joint begins the next row, where that goes on so.
-                return row - 1 if joint == after else row
+                return row - 1 if joint == after and not left else row
         row += 1
     return row
 
