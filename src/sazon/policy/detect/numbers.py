@@ -232,13 +232,32 @@ def _ibans(text: str, begin: int, end: int) -> Iterator[Span]:
 
 
 def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
-    # Between two rows a digit may belong to either: 6.0 2 5 is 6.0 and 2 5, or 6 and 0 2 5.
-    readings = [_groups(text, chain, left=left) for left in (False, True)]
-    for reading in readings if readings[0] != readings[1] else readings[:1]:
-        for groups in _segments(text, reading):
-            yield from _by_sizes(text, groups)
-            if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
-                yield from _as_a_whole(text, groups)
+    for groups in _segments(text, _groups(text, chain)):
+        yield from _by_sizes(text, groups)
+        if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
+            yield from _as_a_whole(text, groups)
+    yield from _in_rows(text, chain)
+
+
+def _in_rows(text: str, chain: re.Match[str]) -> Iterator[Span]:
+    """Numbers written in single digits with one joint, side by side with others: 6 0 2.5.6 3.
+
+    The digit where two rows meet may belong to either, so each row is read with and without its ends.
+    """
+    plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
+    single = [end - start == 1 for start, end in plain]
+    joints = [text[a[1] : b[0]] for a, b in pairwise(plain)]
+    begin = 0
+    while begin < len(joints):
+        end = begin
+        while end < len(joints) and joints[end] == joints[begin] and single[end] and single[end + 1]:
+            end += 1
+        for first, last in ((begin, end), (begin + 1, end), (begin, end - 1), (begin + 1, end - 1)):
+            if last - first >= 7 and (first, last) != (0, len(plain) - 1):
+                kind = _kind_of(text, [(plain[first][0], plain[last][1])])
+                if kind is not None:
+                    yield _span(plain[first][0], plain[last][1], kind)
+        begin = max(end, begin + 1)
 
 
 def _by_sizes(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
@@ -296,19 +315,13 @@ def _is_mobile(text: str, groups: list[tuple[int, int]], bare: str) -> bool:
     )
 
 
-def _groups(text: str, chain: re.Match[str], *, left: bool) -> list[tuple[int, int]]:
-    """Groups of digits; five or more single digits, evenly spaced, are one group.
-
-    Args:
-        text: the whole.
-        chain: where to look.
-        left: whether a digit between two rows belongs to the one before it.
-    """
+def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
+    """Groups of digits; five or more single digits, evenly spaced, are one group."""
     plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
     groups: list[tuple[int, int]] = []
     at = 0
     while at < len(plain):
-        row = _row_end(text, plain, at, left=left)
+        row = _row_end(text, plain, at)
         if row - at >= 5:
             groups.append((plain[at][0], plain[row - 1][1]))
             at = row
@@ -318,7 +331,7 @@ def _groups(text: str, chain: re.Match[str], *, left: bool) -> list[tuple[int, i
     return groups
 
 
-def _row_end(text: str, plain: list[tuple[int, int]], at: int, *, left: bool) -> int:
+def _row_end(text: str, plain: list[tuple[int, int]], at: int) -> int:
     """Where a row of single digits that begins at `at` ends: at a longer group, or at another joint."""
     row = at
     first = None
@@ -328,7 +341,7 @@ def _row_end(text: str, plain: list[tuple[int, int]], at: int, *, left: bool) ->
             if joint != (first := first or joint):
                 after = text[plain[row][1] : plain[row + 1][0]] if row + 1 < len(plain) else ""
                 # The digit before another joint begins the next row, where that goes on so.
-                return row - 1 if joint == after and not left else row
+                return row - 1 if joint == after else row
         row += 1
     return row
 
