@@ -198,6 +198,18 @@ def spelled(words: dict[str, str], joint: str = " "):
 # ---------------------------------------------------------------------------- oracle
 
 
+CHANCE = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16}|\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)|0x[0-9a-f]+)"
+    r"(?![0-9A-Za-z])"
+)
+"""Digests, random names, moments and addresses: six digits of a canary may stand in them by chance."""
+
+
+def told(text: str, canary: Canary) -> str | None:
+    """The same for what an error, a log or a page says, which holds digests and moments of its own."""
+    return leaked(CHANCE.sub("#", text).encode(), canary)
+
+
 def leaked(sent: bytes, canary: Canary) -> str | None:
     """How a canary can be read out of what was sent; None where it cannot."""
     for view, text in views(sent):
