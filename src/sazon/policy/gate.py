@@ -17,12 +17,11 @@ from typing import Any, Protocol
 
 from sazon.core import digest
 from sazon.core.errors import SazonError
-from sazon.core.words import Language, say
 from sazon.policy.config import PolicyConfig
 from sazon.policy.consent import NOBODY, Consents
 from sazon.policy.destination import Destination
 from sazon.policy.permit import Permit
-from sazon.policy.ruling import WORDS, Request, Ruling, refusal, rule
+from sazon.policy.ruling import Request, Ruling, refusal, rule
 
 _BY_THE_GATE = object()
 _MOST_NAMES = 32
@@ -194,18 +193,3 @@ class Gate:
     def _mac(self, request: Request, body: bytes, permit: Permit) -> bytes:
         said = digest.of_text(request.digest, digest.of_bytes(body), permit.id)
         return hmac.digest(self._secret, said.encode(), "sha256")
-
-
-def standing(policy: PolicyConfig, language: Language) -> tuple[str, ...]:
-    """What the recipe's policy amounts to now, in words for the report."""
-    lines = [
-        say(WORDS, language, "standing.basis", purpose=purpose, basis=say(WORDS, language, f"basis.{basis}"))
-        for purpose, basis in policy.local_basis.items()
-    ] or [say(WORDS, language, "standing.no_basis")]
-    lines.append(say(WORDS, language, "standing.default_deny"))
-    if policy.opt_in:
-        listed = ", ".join(policy.opt_in)
-        lines.append(say(WORDS, language, "standing.opt_in", purposes=listed))
-    if policy.consents is not None:
-        lines.append(say(WORDS, language, "standing.consents", file=policy.consents))
-    return tuple(lines)
