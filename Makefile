@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 READY := .venv/.ready
 
 .PHONY: setup demo check test campaigns docs lock clean
@@ -25,8 +26,8 @@ check: $(READY)  ## style, types, import rule, generated documents
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tools.generate_docs --check
 
-test: $(READY)  ## the whole suite
-	$(BIN)/python -m pytest
+test: $(READY)  ## the whole suite, a file to a process; each computes in one thread, so they do not fight
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 campaigns: $(READY)  ## the long simulations in full
 	SAZON_CAMPAIGNS=full $(BIN)/python -m pytest -m campaign --timeout 3600

@@ -179,12 +179,13 @@ def test_the_convolutions_are_what_they_say(rng):
             seen = np.concatenate([x[t + (k - (width - 1) // 2) * dilation] for k in range(width)])
             rows.append(np.maximum(seen @ network.kernels[i] + network.biases[i], 0) + (x[t] if i else 0))
         x = np.array(rows)
-    assert np.allclose(network.logits(vectors), x @ network.head + network.head_bias, rtol=1e-3, atol=1e-3)
+    logits = network.logits(network.shares(vectors), np.arange(len(vectors)))
+    assert np.allclose(logits, x @ network.head + network.head_bias, rtol=1e-3, atol=1e-3)
 
 
 def test_the_memory_of_words_changes_nothing_and_is_safe_with_threads(rng, monkeypatch):
     monkeypatch.setattr("sazon.policy.detect.names.tagger.CHUNK", 40)
-    monkeypatch.setattr("sazon.policy.detect.names.tagger._KEPT", 40 + 2 * REACH)
+    monkeypatch.setattr("sazon.policy.detect.names.tagger._KEPT", 1 + 40 + 2 * REACH)
     network = random_network(rng)
     texts = [" ".join(f"{chr(97 + i)}{chr(97 + j)}b" for j in range(i, 26)) for i in range(13)]
     wanted = [Tagger(network).find(text) for text in texts]

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sazon.core.errors import DataError, IntegrityError
@@ -136,22 +137,24 @@ def new_seed() -> bytes:
 
 def salt_of(seed: bytes, name: str) -> bytes:
     """Salt of a field: keyed BLAKE2b of its name, 16 bytes; one salt tells nothing of the others."""
-    return hashlib.blake2b(name.encode(), key=seed, digest_size=SALT_BYTES).digest()
+    return hashlib.blake2b(_framed(name)[4:], key=seed, digest_size=SALT_BYTES).digest()
 
 
 def commitment(salt: bytes, name: str, text: str) -> bytes:
     """SHA-256(salt ‖ length of the name in 4 bytes ‖ name ‖ canonical value)."""
-    raw = name.encode()
-    return hashlib.sha256(salt + len(raw).to_bytes(4, "big") + raw + text.encode()).digest()
+    return hashlib.sha256(salt + _framed(name) + text.encode()).digest()
 
 
 def leaf_of(commitments: Mapping[str, bytes]) -> bytes:
     """Hash of an entry in the tree, from the commitments of its fields, sorted by name."""
-    parts = []
-    for name in sorted(commitments):
-        raw = name.encode()
-        parts += [len(raw).to_bytes(4, "big"), raw, commitments[name]]
-    return merkle.leaf_hash(b"".join(parts))
+    return merkle.leaf_hash(b"".join(_framed(name) + commitments[name] for name in sorted(commitments)))
+
+
+@lru_cache(maxsize=256)
+def _framed(name: str) -> bytes:
+    """A name behind its length in 4 bytes; there are few, and every entry has most of them."""
+    raw = name.encode()
+    return len(raw).to_bytes(4, "big") + raw
 
 
 def read_opening(opening: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:

@@ -37,7 +37,10 @@ _ESCAPE = re.compile(
     r"|&#[0-9]{1,7};?|&#[xX][0-9a-fA-F]{1,6};?|&[A-Za-z]{2,8};"
 )
 _MARKUP = re.compile(r"<!--[^<>]{0,200}-->|</?[A-Za-z][^<>]{0,200}>|[*`~|]{1,3}")
+_MARKS = re.compile("[<*`~|]")
 _LINE_BREAK = re.compile(r"\r?\n[ \t]{0,4}")
+_TORN = re.compile(r"[0-9]\r?\n[ \t]{0,4}[^\W_]")
+"""A number that a line break may tear apart, in a folded text."""
 _RIGHT_TO_LEFT = re.compile("\u202e([^\u202c\n]{4,4000})")
 _INVISIBLE = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200f\u2060-\u2064\ufeff]{8,}")
 _DATA_URI = re.compile(r"data:[a-z]{2,16}/[a-z0-9.+-]{1,60}[;a-zA-Z0-9=_-]{0,60};base64,", re.IGNORECASE)
@@ -50,6 +53,7 @@ _HEX_RUN = re.compile(
     r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}([ :-])(?:[0-9a-fA-F]{2}\1){6,}[0-9a-fA-F]{2}(?![0-9a-fA-F])"
     r"|(?:[0-9a-fA-F]{2}){8,})"
 )
+_ASCII = bytes(range(32, 127))
 _NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd\ud800-\udfff\ue000-\uf8ff]+")
 _TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd\ud800-\udfff\ue000-\uf8ff]+")
 
@@ -74,21 +78,21 @@ def unescaped(reading: Reading) -> Reading:
 def laid_bare(reading: Reading) -> Reading:
     """The folded reading with escapes within escapes resolved, as far as `DEEPEST_ESCAPES` levels."""
     for _ in range(DEEPEST_ESCAPES):
-        opened = fold(unescaped(reading))
+        opened = unescaped(reading)
         if opened is reading:
             break
-        reading = opened
+        reading = fold(opened)
     return reading
 
 
 def unmarked(reading: Reading) -> Reading:
     """The reading without markup."""
-    return reading.rewritten(_MARKUP, _without)
+    return reading.rewritten(_MARKUP, _without) if _MARKS.search(reading.text) else reading
 
 
 def joined(reading: Reading) -> Reading:
     """The reading with numbers that a line break tears apart made whole."""
-    return reading.rewritten(_LINE_BREAK, _without)
+    return reading.rewritten(_LINE_BREAK, _without) if _TORN.search(reading.text) else reading
 
 
 def pieces(text: str) -> Iterator[Piece]:
@@ -172,7 +176,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _from_base64(token: str) -> bytes | None:
-    core = re.sub(r"\s|=", "", token).replace("-", "+").replace("_", "/")
+    core = token if token.isalnum() else re.sub(r"\s|=", "", token).replace("-", "+").replace("_", "/")
     if len(core) % 4 == 1:
         # One character too many, as where a block stands in a word: what is whole can be read.
         core = core[:-1]
@@ -208,7 +212,7 @@ def _text_of(content: bytes) -> str | None:
     if content[1::2].count(0) == len(content) // 2 > 3:
         return _decoded(content, "utf-16-le")
     text = _decoded(content, "utf-8")
-    if text is None and sum(32 <= byte < 127 for byte in content) >= 0.9 * len(content):
+    if text is None and len(content.translate(None, _ASCII)) <= 0.1 * len(content):
         text = _decoded(content, "cp1252")
     return text
 

@@ -36,6 +36,8 @@ _ODD = re.compile(
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\xb2\xb3\xb9]"
     r"|[^\x00-\xff]"
 )
+_SUSPECT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\xb2\xb3\xb9\u0100-\U0010ffff]")
+"""What every match of `_ODD` has in it: one class, so that most texts are passed over quickly."""
 _SQUARED = ((0x1F150, 0x1F169), (0x1F170, 0x1F189), (0x1F1E6, 0x1F1FF))
 """Negative circled, negative squared and regional-indicator letters A to Z, which NFKC leaves."""
 _TAGS = (0xE0020, 0xE007E)
@@ -49,7 +51,7 @@ def fold(reading: Reading | str) -> Reading:
     zero-width characters go. Folding a piece of the original gives its piece of the folded text.
     """
     start = Reading(text=reading) if isinstance(reading, str) else reading
-    return start.rewritten(_ODD, _plain)
+    return start.rewritten(_ODD, _plain) if _SUSPECT.search(start.text) else start
 
 
 def _plain(match: re.Match[str]) -> str:

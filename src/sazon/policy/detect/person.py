@@ -70,7 +70,7 @@ _SMALL = (
     r"|noventa)(?: y [a-z]{2,6})?)"
 )
 _WORDED_AGE = re.compile(
-    rf"(?:{_SMALL}|[0-9]{{1,2}}) (?:años y medio|{_UNIT})(?: y [a-z]{{2,6}} {_UNIT})?(?!\w)"
+    rf" (?P<age>(?:{_SMALL}|[0-9]{{1,2}}) (?:años y medio|{_UNIT})(?: y [a-z]{{2,6}} {_UNIT})?)(?!\w)"
     r"(?! de (?:evol|trat|seg|ingr|dur)| (?:despu|antes|m[aá]s))"
 )
 _WORDED_BEFORE = re.compile(
@@ -142,8 +142,9 @@ def people(low: str) -> Iterator[Span]:
             yield from _kin(low, *match.span("kin"))
     if patient:
         for match in _WORDED_AGE.finditer(low):
-            if _WORDED_BEFORE.search(low, max(0, match.start() - 24), match.start()):
-                yield _span(*match.span(), "AGE")
+            start = match.start("age")
+            if _WORDED_BEFORE.search(low, max(0, start - 24), start):
+                yield _span(*match.span("age"), "AGE")
 
 
 def _kin(low: str, start: int, end: int) -> Iterator[Span]:

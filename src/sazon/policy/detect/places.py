@@ -53,8 +53,9 @@ _SPANISH = re.compile(
     rf"(?![0-9]|[.,][0-9])(?P<floor>{_FLOOR})"
 )
 _CAPITAL = r"[A-ZÁÉÍÓÚÑÜ][\w'’.ºª-]{1,24}+"
+# Alternatives begin with a letter, not with a choice: the search then passes over all others at once.
 _UNNUMBERED = re.compile(
-    rf"(?:[Cc]/\.?|Calle|CALLE|Avda?\.?|Av\.|AVDA\.?|Avenida|AVENIDA|Paseo|PASEO|P[ºª]|Plaza|PLAZA|Pza\.?"
+    rf"(?:c/\.?|C/\.?|Calle|CALLE|Avda?\.?|Av\.|AVDA\.?|Avenida|AVENIDA|Paseo|PASEO|P[ºª]|Plaza|PLAZA|Pza\.?"
     rf"|Ctra\.?|CTRA\.?|Carretera|CARRETERA|Camino|Ronda|Rambla|Glorieta|Traves[ií]a|Urbanizaci[oó]n"
     rf"|Urb\.|Pol[ií]gono"
     rf"|Col\.|Avinguda|Carrer|Jir[oó]n|Jr\.)"

@@ -27,8 +27,8 @@ CONVOLUTIONS = ((5, 1), (3, 2), (3, 4))
 REACH = sum((width - 1) // 2 * dilation for width, dilation in CONVOLUTIONS)
 CHUNK = 4096
 """Words looked at together: bounds the memory of a long text."""
-_KEPT = 16384
-"""Words whose vectors are kept for the next text."""
+_KEPT = 8192
+"""Words whose shares are kept for the next text: 10 MB, as they are filled."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -69,28 +69,38 @@ class Network:
         rows = np.array([features(word) for word in words], dtype=np.intp)
         return cast(Floats, self.table[rows].sum(axis=1, dtype=np.int32) * self.scale)
 
-    def logits(self, vectors: Floats) -> Floats:
-        """(words - 2 REACH, labels) of vectors (words, width): the first and last REACH are context only."""
-        x = vectors
-        for i, (kernel, bias, (width, dilation)) in enumerate(
-            zip(self.kernels, self.biases, CONVOLUTIONS, strict=True)
+    def shares(self, vectors: Floats) -> Floats:
+        """What words give to the first convolution, (places in its window, words, hidden)."""
+        return cast(Floats, vectors @ self.kernels[0].reshape(CONVOLUTIONS[0][0], self.scale.size, -1))
+
+    def logits(self, shares: Floats, words: npt.NDArray[np.intp]) -> Floats:
+        """(words - 2 REACH, labels) of words by their place in `shares`; the outer REACH are context only."""
+        width, dilation = CONVOLUTIONS[0]
+        n = len(words) - (width - 1) * dilation
+        x = shares[0].take(words[:n], axis=0)
+        for k in range(1, width):
+            x += shares[k].take(words[k * dilation : k * dilation + n], axis=0)
+        x += self.biases[0]
+        np.maximum(x, 0, out=x)
+        for kernel, bias, (width, dilation) in zip(
+            self.kernels[1:], self.biases[1:], CONVOLUTIONS[1:], strict=True
         ):
             n = len(x) - (width - 1) * dilation
             seen = [x[k * dilation : k * dilation + n] for k in range(width)]
             y = np.concatenate(seen, axis=1) @ kernel
             y += bias
             np.maximum(y, 0, out=y)
-            if i:
-                y += seen[width // 2]
+            y += seen[width // 2]
             x = y
         return cast(Floats, x @ self.head + self.head_bias)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """Vectors of words seen before, under Python's salted hash of the word: no text is kept."""
+    """Shares of words seen before, under Python's salted hash of the word: no text is kept."""
 
-    vectors: Floats
+    shares: Floats
+    """(places in the window, words, hidden); the first word is none, and gives nothing."""
     places: dict[int, int] = field(default_factory=dict)
 
 
@@ -115,29 +125,34 @@ class Tagger:
             # With context on both sides the chunks give the labels of one long run.
             stop = min(start + CHUNK, len(words))
             first = max(0, start - REACH)
-            vectors = self._vectors(words[first : stop + REACH])
-            padded = np.zeros((stop - start + 2 * REACH, vectors.shape[1]), np.float32)
+            shares, places = self._looked_up(words[first : stop + REACH])
+            padded = np.zeros(stop - start + 2 * REACH, np.intp)
             offset = REACH - (start - first)
-            padded[offset : offset + len(vectors)] = vectors
-            labels[start:stop] = self._network.logits(padded).argmax(axis=1)
+            padded[offset : offset + len(places)] = places
+            labels[start:stop] = self._network.logits(shares, padded).argmax(axis=1)
         return labels
 
-    def _vectors(self, words: list[str]) -> Floats:
+    def _looked_up(self, words: list[str]) -> tuple[Floats, list[int]]:
+        """The shares of all words known, and the place of each of these in them."""
         keys = [hash(word) for word in words]
         with self._lock:
             seen = self._seen
             new = {key: word for key, word in zip(keys, words, strict=True) if key not in seen.places}
-            if len(seen.places) + len(new) > _KEPT:
+            if 1 + len(seen.places) + len(new) > _KEPT:
                 seen = self._seen = self._empty()
                 new = dict(zip(keys, words, strict=True))
             if new:
-                first = len(seen.places)
-                seen.vectors[first : first + len(new)] = self._network.embed(list(new.values()))
+                first = 1 + len(seen.places)
+                vectors = self._network.embed(list(new.values()))
+                seen.shares[:, first : first + len(new)] = self._network.shares(vectors)
                 seen.places.update({key: first + i for i, key in enumerate(new)})
-            return seen.vectors[[seen.places[key] for key in keys]]
+            # Rows once written stay as they are: who reads them needs no lock.
+            return seen.shares, [seen.places[key] for key in keys]
 
     def _empty(self) -> _Seen:
-        return _Seen(np.empty((_KEPT, self._network.table.shape[1]), np.float32))
+        shares = np.empty((CONVOLUTIONS[0][0], _KEPT, self._network.kernels[0].shape[1]), np.float32)
+        shares[:, 0] = 0
+        return _Seen(shares)
 
 
 def _spans(words: Sequence[tuple[str, int, int]], labels: npt.NDArray[np.intp]) -> Iterator[Span]:
