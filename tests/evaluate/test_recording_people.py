@@ -122,7 +122,7 @@ def consent(
                 classes=frozenset(classes),
                 basis="consent",
                 notice="0" * 64,
-                given_at=now,
+                given_at=now - 60,  # a clock that is set right meanwhile must not come before it
                 expires_at=now + 86_400,
             )
             for who in people
@@ -211,7 +211,8 @@ def test_a_special_class_must_be_named(tmp_path):
         refused(path, "2 of 6 rows", "1 people")
         assert provider.received == b""
         consent(path, [EVA], classes=[DataClass.SPECIAL])
-        assert ask_for(path).asked == 6
+        made = ask_for(path)
+        assert (made.asked, made.blocked, made.not_consented, made.stopped) == (6, 0, 0, "")
 
 
 def test_a_consent_withdrawn_after_the_words_stops_that_row_and_is_counted(ready):
