@@ -17,17 +17,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from keep import keep
 
 from sazon import models
 from sazon.core import files, registry
@@ -35,7 +35,6 @@ from sazon.core.events import Event
 from sazon.core.seams import Base, Job, Predictor
 from sazon.core.types import Candidate, Dataset, Estimate, Example, TrainingData
 from sazon.models.panel import PanelPredictor
-from sazon.pipeline.surroundings import machine, versions
 from sazon.stats.clusters import Clustering
 from sazon.stats.paired import Pair
 from sazon.stats.proportions import proportion
@@ -367,10 +366,7 @@ def main() -> None:
         if f.goal is not None:
             value, goal = (f"{x:.2%}" if f.unit != "×" else f"{x:.1f}×" for x in (f.value, f.goal))
             print(f"{f.name:<34} {value:>9}   to reach {goal:>8}   {'met' if f.met else 'NOT met'}")
-    if given.out:
-        environment = {**versions(), **machine(), "platform": platform.platform()}
-        content = {"figures": [asdict(f) for f in figures], "environment": environment}
-        given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep(given.out, figures)
 
 
 def run(given: argparse.Namespace, work: Path) -> list[Figure]:

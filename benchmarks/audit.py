@@ -11,9 +11,7 @@ it acknowledged is still there and the log verifies. DIR is where the stores go 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -24,6 +22,7 @@ import time
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from keep import keep
 
 from sazon.core.store import Store
 from sazon.policy.audit import claims
@@ -192,11 +191,8 @@ def main() -> None:
             figures.append(figure(f"acknowledged before {given.kills} kills", kept, "entries", None))
             lost_row = figure("of those lost", lost, "entries", None)
             figures.append(lost_row | {"goal": 0, "met": lost == 0})
-    environment = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()}
-    print(f"{environment['cores']} cores, load {environment['load']:.1f}, Python {environment['python']}")
-    if given.out:
-        content = {"figures": figures, "environment": environment}
-        given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    keep(given.out, figures, threads=given.threads)
 
 
 if __name__ == "__main__":

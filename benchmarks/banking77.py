@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import platform
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from keep import keep
 
 from sazon import pipeline, recipe
 from sazon.core.events import Event
-from sazon.pipeline.surroundings import machine, versions
 
 RECIPES = Path(__file__).parents[1] / "examples" / "banking77"
 GOALS = {"full/probe": 0.93, "few_shot_10/probe": 0.86, "full/tuned": 0.94}
@@ -100,10 +100,7 @@ def main() -> None:
         if figure.goal is not None:
             said = "met" if figure.met else "NOT met"
             print(f"{figure.name:<20} {figure.value:.2%}  goal {figure.goal:.1%}  {said}")
-    if given.out:
-        environment = {**versions(), **machine(), "platform": platform.platform()}
-        content = {"figures": [asdict(f) for f in figures], "environment": environment}
-        given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep(given.out, figures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import platform
 import random
 import statistics
 import subprocess
@@ -29,11 +28,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from keep import keep
 
 from sazon.core.errors import SazonError
 from sazon.core.registry import load
 from sazon.core.types import Estimate
-from sazon.pipeline.surroundings import machine, versions
 from sazon.policy.detect import Detector, Inspector, Span
 from sazon.stats.clusters import Clustering, share
 
@@ -351,10 +350,7 @@ def main() -> None:
             value = "undefined" if f.value is None else f"{f.value:.3f}"
             verdict = "" if f.goal is None else f"to reach {f.goal:g}  {'met' if f.met else 'NOT met'}"
             print(f"{f.name:<32}{value:>10} {f.unit:<8}{verdict}")
-    if given.out:
-        environment = {**versions(), **machine(), "platform": platform.platform()}
-        content = {"figures": [asdict(f) for f in figures], "environment": environment}
-        given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep(given.out, figures)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from keep import keep
+
 from sazon.core.dataset import DataClass
-from sazon.pipeline.surroundings import machine, versions
 from sazon.policy.config import PolicyConfig
 from sazon.policy.consent import Consents, Record
 from sazon.policy.destination import Destination
@@ -108,8 +108,9 @@ def main() -> None:
     print(f"{given.consents:,} consents, a body of {len(body):,} bytes, median of {given.rounds:,}")
     for name, value, goal in figures:
         print(f"{name:<32}{value:>10.1f} µs" + ("" if goal is None else f"   goal ≤ {goal:g} µs"))
-    if given.out:
-        told = [
+    keep(
+        given.out,
+        [
             {
                 "name": name,
                 "value": value,
@@ -118,9 +119,8 @@ def main() -> None:
                 "met": None if goal is None else value <= goal,
             }
             for name, value, goal in figures
-        ]
-        about = {"machine": machine(), "versions": versions()}
-        given.out.write_text(json.dumps({"figures": told, "environment": about}, indent=2), "utf-8")
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from sazon.pipeline.surroundings import machine, versions
+from keep import keep
+
 from sazon.policy.detect import KINDS, Span
 from sazon.policy.leaves import check_shape, leaves
 from sazon.policy.pseudonyms import Conversation, Restoring, RestoringBytes, RestoringEvents, marker
@@ -200,10 +200,7 @@ def main() -> None:
         said = "" if figure.met is None else "  met" if figure.met else "  NOT met"
         goal = "" if figure.goal is None else f"  goal {figure.goal:g}"
         print(f"{figure.name:<42} {figure.value:>12,.2f} {figure.unit}{goal}{said}")
-    if given.out:
-        environment = {**versions(), **machine(), "platform": platform.platform()}
-        content = {"figures": [asdict(f) for f in figures], "environment": environment}
-        given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep(given.out, figures)
 
 
 if __name__ == "__main__":

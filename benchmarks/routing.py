@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import re
 import tempfile
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from keep import keep
 from scipy.special import expit
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
@@ -155,10 +155,7 @@ def main() -> None:
     print(f"{len(rows)} questions; weaker right {weak.mean():.1%}, stronger {strong.mean():.1%}\n")
     figures = first_part(router, weak, strong, rng)
     figures += second_part(router, weak, strong, given.splits, rng)
-    if given.out:
-        environment = {"base": BASE, "splits": given.splits, "questions": len(rows)}
-        told = {"figures": figures, "environment": environment}
-        given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    keep(given.out, figures, base=BASE, splits=given.splits, questions=len(rows))
 
 
 Figure = dict[str, object]

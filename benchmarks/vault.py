@@ -9,14 +9,14 @@ the same disk costs in the same run. Medians over the rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from keep import keep
 
 from sazon.core.store import Store
 from sazon.policy.keys.keyring import Keyring
@@ -102,13 +102,11 @@ def main() -> None:
     ]
     for name, value, unit in table:
         print(f"{name:32} {value:12,.3f} {unit}")
-    if wanted.out:
-        figures = [
-            {"name": f"vault: {name}", "value": value, "unit": unit, "goal": None, "met": None}
-            for name, value, unit in table
-        ]
-        where = {"cpus": os.cpu_count(), "python": platform.python_version(), "rounds": wanted.rounds}
-        wanted.out.write_text(json.dumps({"figures": figures, "environment": where}, indent=1) + "\n")
+    figures = [
+        {"name": f"vault: {name}", "value": value, "unit": unit, "goal": None, "met": None}
+        for name, value, unit in table
+    ]
+    keep(wanted.out, figures, rounds=wanted.rounds)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-import json
-import platform
 import resource
 import statistics
 import time
@@ -35,6 +33,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from keep import keep
 from plain_worlds import Future, Known, plain_world
 
 from sazon.core.types import Costs, Estimate, QualityDraws
@@ -195,10 +194,7 @@ def main() -> None:
         found[name] = seconds, memory, loop * given.worlds, apart, usual
     passed = passes(given.worlds, given.months, len(ACCURACY))
     figures = reported(found, passed, given.worlds, given.months)
-    if given.out:
-        environment = {"python": platform.python_version(), "numpy": np.__version__, "cores": os.cpu_count()}
-        content = {"figures": figures, "passes": passed, "environment": environment}
-        given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep(given.out, figures, passes=passed)
 
 
 def reported(
