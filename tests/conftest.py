@@ -81,11 +81,15 @@ def rng() -> np.random.Generator:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever stands on the demo's run is slow, and the first of them waits for the run itself."""
-    for item in items:
-        if "demo_run" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(1800))
+    """Whatever stands on the demo's run is slow, and the first of them waits for the run itself.
+
+    So it comes first: of several processes one is busy with it for as long as the others need for the rest.
+    """
+    on_the_demo = {item for item in items if "demo_run" in getattr(item, "fixturenames", ())}
+    for item in on_the_demo:
+        item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.timeout(1800))
+    items.sort(key=lambda item: item not in on_the_demo)
 
 
 @pytest.fixture(scope="session")
