@@ -256,3 +256,13 @@ def test_a_digit_where_two_rows_meet_hides_neither(rows: list[str]) -> None:
     spans = Inspector({"patterns": find}, timeout_s=10.0, size_limit=1000).inspect(text).spans
     covered = {i for span in spans for i in range(span.start, span.end)}
     assert all(i in covered for i, c in enumerate(text) if c.isdigit())
+
+
+@pytest.mark.parametrize("second", ["256644816246", "602563330", "X1234567L"])
+def test_blocks_side_by_side_hide_neither(second: str) -> None:
+    first = " ".join(f"{ord(c):02x}" for c in "66048764D")
+    other = "".join(f"%{ord(c):02x}" for c in " ".join(f"{ord(c):02x}" for c in second))
+    text = f"Hola, {first} {other} es lo mío."
+    [span] = Inspector({"patterns": find}, timeout_s=10.0, size_limit=1000).inspect(text).spans
+    assert text[span.start : span.end].startswith(first)
+    assert not any(c.isdigit() for c in text[span.end :])

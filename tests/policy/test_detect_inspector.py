@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
@@ -55,6 +57,37 @@ def test_no_answer_in_time_blocks() -> None:
         ] * 2
     finally:
         free.set()
+
+
+def test_a_thread_is_used_again_unless_it_was_given_up() -> None:
+    seen: list[int] = []
+    free = threading.Event()
+
+    def noting(text: str) -> Sequence[Span]:
+        seen.append(threading.get_ident())
+        if text == "slow":
+            free.wait()
+        return []
+
+    try:
+        assert inspector(noting).inspect("a").blocked is None
+        assert inspector(noting).inspect("b").blocked is None
+        assert inspector(noting, timeout_s=0.01).inspect("slow").blocked == "timeout"
+        assert inspector(noting).inspect("c").blocked is None
+    finally:
+        free.set()
+    assert seen[0] == seen[1] == seen[2] != seen[3]
+
+
+def test_a_forked_process_inspects_with_threads_of_its_own() -> None:
+    # In a process of its own: forking one that has other threads is warned of.
+    code = (
+        "import os; from sazon.policy.detect.inspector import Inspector;"
+        " i = Inspector({'one': lambda text: []}, timeout_s=20, size_limit=9); i.inspect('a');"
+        " child = os.fork() or os._exit(i.inspect('b').blocked is not None);"
+        " raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60).returncode == 0
 
 
 def test_too_large_a_text_blocks_without_being_read() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import threading
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from sazon.policy.detect.deadline import within
 from sazon.policy.detect.decode import Piece, disguises, joined, laid_bare, pieces, unescaped, unmarked
 from sazon.policy.detect.fold import fold
 from sazon.policy.detect.reading import Reading
@@ -30,6 +31,8 @@ _LEVELS = 2
 _CHUNK, _OVERLAP = 16_384, 1_024
 _NEAR = 240
 """Characters about what a reading changed; elsewhere it is the plain text, which is read already."""
+_DIGITS = re.compile(r"[0-9](?:[ .-]?[0-9]){6}")
+"""In a block that was closed, so many digits are somebody's number, whatever they may be."""
 _SEAM = 400
 """Characters of a part, at either end, that are read together with its neighbours."""
 
@@ -72,14 +75,9 @@ class Inspector:
         """All that the detectors find in a text, or why it is blocked; never raises for a text."""
         if len(text) > self._size_limit:
             return Inspection(spans=(), blocked="too_large")
-        result: list[Inspection] = []
         deadline = time.monotonic() + self._timeout_s
-        worker = threading.Thread(
-            target=lambda: result.append(self._inspect_until(text, deadline)), daemon=True, name="inspect"
-        )
-        worker.start()
-        worker.join(self._timeout_s)
-        return result[0] if result else Inspection(spans=(), blocked="timeout")
+        found = within(self._timeout_s, lambda: self._inspect_until(text, deadline))
+        return found or Inspection(spans=(), blocked="timeout")
 
     def inspect_joined(self, parts: Sequence[str], voices: Sequence[object] = ()) -> list[Inspection]:
         """Inspect the parts of a request, each alone, all in a row, and each voice's own in a row.
@@ -151,11 +149,15 @@ class Inspector:
                 for span in detect(chunk):
                     if span.end > len(chunk):
                         raise ValueError("a detector's span lies outside the text")
+                    seen = chunk[span.start : span.end]
                     first, last = reading.original(start + span.start, start + span.end)
+                    if (first, last) == (span.start, span.end):
+                        yield seen, span
+                        continue
                     moved = Span(
                         start=first, end=last, kind=span.kind, detector=span.detector, hidden=span.hidden
                     )
-                    yield chunk[span.start : span.end], moved
+                    yield seen, moved
 
     def _opened(self, reading: Reading, piece: Piece, deadline: float, level: int) -> Iterator[Span]:
         """The block as a span, where it holds something sensitive or cannot be looked into."""
@@ -163,10 +165,13 @@ class Inspector:
         detector = "decode"
         if piece.text is not None and level < _LEVELS:
             inner = self._found(piece.text, deadline, level=level + 1)
-            if not inner:
+            if inner:
+                first = min(inner, key=_precedence)
+                kind, detector = first.kind, first.detector
+            elif _DIGITS.search(piece.text):
+                kind = "OTHER"  # numbers glued together, as where two blocks stand side by side
+            else:
                 return
-            first = min(inner, key=_precedence)
-            kind, detector = first.kind, first.detector
         start, end = reading.original(piece.start, piece.end)
         yield Span(start=start, end=end, kind=kind, detector=detector, hidden=True)
 

@@ -27,6 +27,7 @@ _UUID = re.compile(r"(?<!\w)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 _MARGIN = 26
 _MOST_GROUPS = 20
 _LONGEST_NUMBER = 20
+_LEAST_ROW = 8
 _AMOUNT_BEFORE = re.compile(r"(?:[$€£]|eur|usd|us\$|s/\.?) ?$", re.IGNORECASE)
 _AMOUNT_AFTER = re.compile(
     r" ?(?:€|£|\$|%|(?:euros?|eur|usd|d[oó]lares|pesos|soles|pounds|mg|kg|ml|km|cm|mm|hab|habitantes|m2)\b)",
@@ -105,6 +106,8 @@ FORMS: dict[tuple[int, ...], tuple[tuple[Kind, Check], ...]] = {
 }
 """What a number may be by the sizes of its groups, first things first."""
 _LONGEST = max(map(len, FORMS))
+_BY_CHECKSUM: tuple[Kind, ...] = ("CARD", "NSS")
+_CHECKED = {sizes for sizes, meanings in FORMS.items() if any(k in _BY_CHECKSUM for k, _ in meanings)}
 _STRONG: dict[int, tuple[tuple[Kind, Check], ...]] = {
     12: (("NSS", own.nss),),
     20: (("ACCOUNT", own.ccc),),
@@ -232,19 +235,20 @@ def _ibans(text: str, begin: int, end: int) -> Iterator[Span]:
 
 
 def _by_form(text: str, chain: re.Match[str]) -> Iterator[Span]:
-    for groups in _segments(text, _groups(text, chain)):
+    plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
+    for groups in _segments(text, _groups(text, plain)):
         yield from _by_sizes(text, groups)
         if 1 < len(groups) <= _MOST_GROUPS and _even(text, groups):
             yield from _as_a_whole(text, groups)
-    yield from _in_rows(text, chain)
+    if len(plain) >= _LEAST_ROW:
+        yield from _in_rows(text, plain)
 
 
-def _in_rows(text: str, chain: re.Match[str]) -> Iterator[Span]:
+def _in_rows(text: str, plain: list[tuple[int, int]]) -> Iterator[Span]:
     """Numbers written in single digits with one joint, side by side with others: 6 0 2.5.6 3.
 
     The digit where two rows meet may belong to either, so each row is read with and without its ends.
     """
-    plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
     single = [end - start == 1 for start, end in plain]
     joints = [text[a[1] : b[0]] for a, b in pairwise(plain)]
     begin = 0
@@ -253,7 +257,7 @@ def _in_rows(text: str, chain: re.Match[str]) -> Iterator[Span]:
         while end < len(joints) and joints[end] == joints[begin] and single[end] and single[end + 1]:
             end += 1
         for first, last in ((begin, end), (begin + 1, end), (begin, end - 1), (begin + 1, end - 1)):
-            if last - first >= 7 and (first, last) != (0, len(plain) - 1):
+            if last - first + 1 >= _LEAST_ROW and (first, last) != (0, len(plain) - 1):
                 kind = _kind_of(text, [(plain[first][0], plain[last][1])])
                 if kind is not None:
                     yield _span(plain[first][0], plain[last][1], kind)
@@ -261,16 +265,21 @@ def _in_rows(text: str, chain: re.Match[str]) -> Iterator[Span]:
 
 
 def _by_sizes(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
+    sizes = tuple(len(_digits(text[a:b])) for a, b in groups)
     if len(groups) > 3:
         # Groups before it may look like something else; what a checksum tells is so wherever it begins.
         for first in range(len(groups) - 2):
-            for window in (groups[first : first + size] for size in (3, 4, 5)):
-                kind = _kind_of(text, window)
-                if kind in ("CARD", "NSS"):
-                    yield _span(window[0][0], window[-1][1], kind)
+            for size in (3, 4, 5):
+                if sizes[first : first + size] in _CHECKED:
+                    window = groups[first : first + size]
+                    kind = _kind_of(text, window)
+                    if kind in _BY_CHECKSUM:
+                        yield _span(window[0][0], window[-1][1], kind)
     at = 0
     while at < len(groups):
         for size in range(min(_LONGEST, len(groups) - at), 0, -1):
+            if sizes[at : at + size] not in FORMS and (size > 1 or sizes[at] <= _LONGEST_NUMBER):
+                continue
             window = groups[at : at + size]
             kind = _kind_of(text, window)
             if kind is not None:
@@ -315,9 +324,10 @@ def _is_mobile(text: str, groups: list[tuple[int, int]], bare: str) -> bool:
     )
 
 
-def _groups(text: str, chain: re.Match[str]) -> list[tuple[int, int]]:
+def _groups(text: str, plain: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Groups of digits; five or more single digits, evenly spaced, are one group."""
-    plain = [m.span() for m in _GROUP.finditer(text, chain.start(), chain.end())]
+    if len(plain) < 5:
+        return plain
     groups: list[tuple[int, int]] = []
     at = 0
     while at < len(plain):
@@ -347,9 +357,7 @@ def _row_end(text: str, plain: list[tuple[int, int]], at: int) -> int:
 
 
 def _kind_of(text: str, window: list[tuple[int, int]]) -> Kind | None:
-    pieces = [text[a:b] for a, b in window]
-    if not all(map(str.isdecimal, pieces)):
-        pieces = [_digits(piece) for piece in pieces]
+    pieces = [_digits(text[a:b]) for a, b in window]
     meanings = FORMS.get(tuple(map(len, pieces)))
     start, end = window[0][0], window[-1][1]
     if len(pieces) == 1 and len(pieces[0]) > _LONGEST_NUMBER and meanings is None:
@@ -374,6 +382,8 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def _digits(text: str) -> str:
+    if text.isdecimal() and text.isascii():
+        return text
     return "".join(c for c in text if c in "0123456789")
 
 

@@ -29,22 +29,28 @@ _GLUE = frozenset("de del la las los el y i e da do dos of the and san santa san
 
 def tokens(text: str) -> list[tuple[str, int, int]]:
     """Words, runs of digits, line ends and single signs, with start and end (exclusive) in characters."""
-    found: list[tuple[str, int, int]] = []
+    return list(zip(*apart(text), strict=True))
+
+
+def apart(text: str) -> tuple[list[str], list[int], list[int]]:
+    """The same as three lists: words, starts, ends."""
+    words: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
     at = 0
     for start, end in [*_mails(text), (len(text), len(text))]:
-        found += _apart(text[at:start], at)
+        # Split rather than found one by one: that leaves no work to Python.
+        parts = _TOKEN.split(text[at:start])
+        places = list(accumulate(map(len, parts), initial=at))
+        words += parts[1::2]
+        starts += places[1:-1:2]
+        ends += places[2::2]
         if start < end:
-            found.append((text[start:end], start, end))
+            words.append(text[start:end])
+            starts.append(start)
+            ends.append(end)
         at = end
-    return found
-
-
-def _apart(text: str, at: int) -> list[tuple[str, int, int]]:
-    """Tokens of a text that begins at `at` and holds no address."""
-    # Split rather than found one by one: that leaves no work to Python.
-    parts = _TOKEN.split(text)
-    places = list(accumulate(map(len, parts), initial=at))
-    return list(zip(parts[1::2], places[1::2], places[2::2], strict=False))
+    return words, starts, ends
 
 
 def _mails(text: str) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sazon.policy.detect.names.features import ROWS, features, ordinary, tokens
+from sazon.policy.detect.names.features import ROWS, apart, features, ordinary
 from sazon.policy.detect.span import Kind, Span
 
 KINDS: tuple[Kind, ...] = (
@@ -115,9 +115,15 @@ class Tagger:
 
     def find(self, text: str) -> list[Span]:
         """Spans of a text in order, without overlap."""
-        words = tokens(text)
-        spans = _spans(words, self._labels([word for word, _, _ in words]))
-        return [span for found in spans if (span := _trimmed(text, found)) is not None]
+        words, starts, ends = apart(text)
+        found = []
+        for kind, first, last in _runs(words, self._labels(words)):
+            span = Span(start=starts[first], end=ends[last], kind=kind, detector="names")
+            if kind not in _NAMES:
+                found.append(span)
+            elif not all(map(_says_nothing, words[first : last + 1])):
+                found.append(_trimmed(text, span))
+        return found
 
     def _labels(self, words: list[str]) -> npt.NDArray[np.intp]:
         labels = np.zeros(len(words), np.intp)
@@ -134,7 +140,12 @@ class Tagger:
 
     def _looked_up(self, words: list[str]) -> tuple[Floats, list[int]]:
         """The shares of all words known, and the place of each of these in them."""
-        keys = [hash(word) for word in words]
+        keys = list(map(hash, words))
+        seen = self._seen
+        places = list(map(seen.places.get, keys))
+        if None not in places:
+            # Rows once written stay as they are: who reads them needs no lock.
+            return seen.shares, cast(list[int], places)
         with self._lock:
             seen = self._seen
             new = {key: word for key, word in zip(keys, words, strict=True) if key not in seen.places}
@@ -146,7 +157,6 @@ class Tagger:
                 vectors = self._network.embed(list(new.values()))
                 seen.shares[:, first : first + len(new)] = self._network.shares(vectors)
                 seen.places.update({key: first + i for i, key in enumerate(new)})
-            # Rows once written stay as they are: who reads them needs no lock.
             return seen.shares, [seen.places[key] for key in keys]
 
     def _empty(self) -> _Seen:
@@ -155,29 +165,32 @@ class Tagger:
         return _Seen(shares)
 
 
-def _spans(words: Sequence[tuple[str, int, int]], labels: npt.NDArray[np.intp]) -> Iterator[Span]:
-    """Runs of words of one kind; a run begins at a first word or where the kind changes."""
+def _runs(words: Sequence[str], labels: npt.NDArray[np.intp]) -> Iterator[tuple[Kind, int, int]]:
+    """Runs of words of one kind, first and last; a run begins at a first word or where the kind changes."""
     kind: Kind | None = None
-    start = end = last = 0
+    first = last = 0
     for at in np.flatnonzero(labels).tolist():
-        word, left, right = words[at]
-        if "\n" in word:
+        if "\n" in words[at]:
             continue
-        now, is_first = KINDS[(int(labels[at]) - 1) // 2], bool(labels[at] % 2)
+        label = int(labels[at])
+        now, is_first = KINDS[(label - 1) // 2], label % 2
         if kind is not None and (now != kind or is_first or at != last + 1):
-            yield Span(start=start, end=end, kind=kind, detector="names")
+            yield kind, first, last
             kind = None
         if kind is None:
-            kind, start = now, left
-        end, last = right, at
+            kind, first = now, at
+        last = at
     if kind is not None:
-        yield Span(start=start, end=end, kind=kind, detector="names")
+        yield kind, first, last
 
 
-def _trimmed(text: str, span: Span) -> Span | None:
-    """Without signs at its edges, save the point of an initial; None where only ordinary words are left."""
-    if span.kind not in _NAMES:
-        return span
+def _says_nothing(word: str) -> bool:
+    """Whether a word is a sign or an ordinary one; an address is none."""
+    return ordinary(word) and (len(word) == 1 or "@" not in word)
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    """Without signs at its edges, save the point of an initial."""
     start, end = span.start, span.end
     while start < end and not text[start].isalnum():
         start += 1
@@ -185,6 +198,4 @@ def _trimmed(text: str, span: Span) -> Span | None:
         if _INITIAL.search(text, start, end):
             break
         end -= 1
-    if all(ordinary(word) for word, _, _ in tokens(text[start:end])):
-        return None
     return span if (start, end) == (span.start, span.end) else replace(span, start=start, end=end)
