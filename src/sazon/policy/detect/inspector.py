@@ -129,7 +129,7 @@ class Inspector:
             if reading is not before:
                 torn = self._detected(reading, deadline)
                 found += [_disguised(text, span, seen) for seen, span in torn if span.kind in real]
-        if unescaped(bare) is not bare:
+        if bare is not folded and unescaped(bare) is not bare:
             found.append(Span(start=0, end=len(text), kind="OPAQUE", detector="decode", hidden=True))
         blocks = [(plain, piece) for piece in disguises(text)] if folded is not plain else []
         if bare is not folded:

@@ -27,8 +27,8 @@ CONVOLUTIONS = ((5, 1), (3, 2), (3, 4))
 REACH = sum((width - 1) // 2 * dilation for width, dilation in CONVOLUTIONS)
 CHUNK = 4096
 """Words looked at together: bounds the memory of a long text."""
-_KEPT = 8192
-"""Words whose shares are kept for the next text: 10 MB, as they are filled."""
+_KEPT = 16384
+"""Words whose shares are kept for the next text: up to 21 MB, taken as they come."""
 
 Floats = npt.NDArray[np.float32]
 
