@@ -81,12 +81,7 @@ def ropa(facts: Facts) -> Paper:
         kind="ropa",
         facts=facts,
         sections=(
-            _controller(facts),
-            _purposes(facts),
-            _people_and_data(facts),
-            _recipients(facts),
-            _transfers(facts),
-            _retention(facts),
+            *_processing(facts),
             _measures(facts),
             _consents(facts),
             _untold(facts),
@@ -100,12 +95,7 @@ def dpia(facts: Facts) -> Paper:
         kind="dpia",
         facts=facts,
         sections=(
-            _controller(facts),
-            _purposes(facts),
-            _people_and_data(facts),
-            _recipients(facts),
-            _transfers(facts),
-            _retention(facts),
+            *_processing(facts),
             _necessity(facts),
             _consents(facts),
             _risks(risks(facts)),
@@ -114,6 +104,18 @@ def dpia(facts: Facts) -> Paper:
             Section(key="opinions", blocks=_gaps("dpo_advice", "views", "prior_consultation")),
             _untold(facts),
         ),
+    )
+
+
+def _processing(facts: Facts) -> tuple[Section, ...]:
+    """What both papers say first: who does what with whose data, where it goes and how long it stays."""
+    return (
+        _controller(facts),
+        _purposes(facts),
+        _people_and_data(facts),
+        _recipients(facts),
+        _transfers(facts),
+        _retention(facts),
     )
 
 
