@@ -130,16 +130,22 @@ def passes(worlds: int, months: int, candidates: int) -> dict[str, float]:
 # ----------------------------------------------------------------------- plain Python
 
 
-def replica() -> Replica:
+def replica(config: EconomicsConfig) -> Replica:
     """The hosted candidates' GPUs."""
     return best_replica(
-        "llama-3.1-8b", "h100", tokens_in=TOKENS_IN.at(0.5), tokens_out=TOKENS_OUT.at(0.5), **LIMITS
+        "llama-3.1-8b",
+        "h100",
+        tokens_in=TOKENS_IN.at(0.5),
+        tokens_out=TOKENS_OUT.at(0.5),
+        requests_per_s=config.planned_peak(),
+        spares=config.hardware.spares,
+        **LIMITS,
     )
 
 
 def plain(config: EconomicsConfig, quality: QualityDraws, costs: Costs, count: int) -> tuple[float, float]:
     """Seconds a world of the loop, and the largest relative difference of its totals."""
-    held, drawn = replica(), costs.drawn
+    held, drawn = replica(config), costs.drawn
     tokens = (np.maximum(drawn[name][:count], 1) for name in ("tokens_in", "tokens_out"))
     usual = constants_for(config.hardware.stack, mixture=False).log_error
     error = drawn["capacity_error"][:count] ** (held.constants.log_error / usual)

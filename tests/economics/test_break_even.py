@@ -71,7 +71,14 @@ def test_a_server_is_paid_back_when_the_bills_saved_reach_its_price():
 def test_a_rented_replica_must_be_as_full_as_its_rent_over_the_bill():
     found, _ = breaks([API, HOST])
     replica = best_replica(
-        "llama-3.1-8b", "h100", tokens_in=500, tokens_out=20, itl_s=0.05, ttft_s=2, stack="other"
+        "llama-3.1-8b",
+        "h100",
+        tokens_in=500,
+        tokens_out=20,
+        itl_s=0.05,
+        ttft_s=2,
+        requests_per_s=1,
+        stack="other",
     )
     rate = float(replica.requests_per_s(np.array([500.0]), np.array([20.0]), itl_s=0.05, ttft_s=2)[0])
     hour = replica.gpus * 4

@@ -204,7 +204,7 @@ def test_mixtures_and_unfitted_gpus_have_wider_bands():
         ({"ttft_s": -1}, "ttft = -1"),
         ({"tokens_in": 0}, "tokens must be 1 or more"),
         ({"tokens_out": math.inf}, "tokens out = inf"),
-        ({"spares": -1}, "spares not negative"),
+        ({"spares": -1}, "spares cannot be negative"),
         ({"gpus": 3}, "cannot be cut over 3 GPUs"),
         ({"itl_s": 0.001}, "1 ms per token (attainable: "),
         ({"ttft_s": 0.001}, "1 ms to the first token (attainable: "),

@@ -143,9 +143,29 @@ def test_more_demand_needs_more_gpus_and_keeps_one_spare():
         ).gpus
 
     few, many = gpus(0.01), gpus(50)
-    one = best_replica("llama-3.3-70b", "h100", tokens_in=1000, tokens_out=300, itl_s=0.05, ttft_s=2).gpus
-    assert few == 2 * one
+    limits = {"tokens_in": 1000, "tokens_out": 300, "itl_s": 0.05, "ttft_s": 2}
+    assert few == 2 * best_replica("llama-3.3-70b", "h100", requests_per_s=0.01, **limits).gpus
     assert many > few
+
+
+@pytest.mark.parametrize("rate", [0.06, 1.0, 12.0, 60.0])
+@pytest.mark.parametrize("spares", [0, 1])
+def test_no_other_number_of_gpus_a_replica_needs_fewer_in_all(rate, spares):
+    def sized(gpus):
+        try:
+            return estimate_capacity(
+                "llama-3.3-70b",
+                "h100",
+                requests_per_s=rate,
+                tokens_in=1500,
+                tokens_out=24,
+                spares=spares,
+                gpus=gpus,
+            ).gpus
+        except RecipeError:  # it does not fit
+            return np.inf
+
+    assert sized(None) == min(map(sized, (1, 2, 4, 8)))
 
 
 def test_the_limits_are_kept_and_cost_throughput():

@@ -64,7 +64,15 @@ def replicas_of(config):
     limits = {"itl_s": config.hardware.itl_ms / 1e3, "ttft_s": config.hardware.ttft_ms / 1e3}
     middle = {"tokens_in": TOKENS_IN.at(0.5), "tokens_out": TOKENS_OUT.at(0.5)}
     found = {
-        o.name: best_replica(o.model, o.gpu, **middle, **limits, stack=config.hardware.stack)
+        o.name: best_replica(
+            o.model,
+            o.gpu,
+            **middle,
+            **limits,
+            requests_per_s=config.planned_peak(),
+            spares=config.hardware.spares,
+            stack=config.hardware.stack,
+        )
         for o in OPTIONS
         if o.kind == "host"
     }

@@ -276,7 +276,14 @@ def test_throughput_is_less_sure_of_experts_and_of_gpus_unlike_the_fitted_ones(m
     def drawn(name, on, **changes):
         config = EconomicsConfig(**changes)
         replica = best_replica(
-            name, on, tokens_in=500, tokens_out=100, itl_s=0.2, ttft_s=5, stack=config.hardware.stack
+            name,
+            on,
+            tokens_in=500,
+            tokens_out=100,
+            itl_s=0.2,
+            ttft_s=5,
+            requests_per_s=1,
+            stack=config.hardware.stack,
         )
         return np.log(throughput_error(replica, config, Worlds(500, seed=0).block(0, 500)))
 

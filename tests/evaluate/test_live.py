@@ -250,8 +250,9 @@ def test_asking_nobody_cannot_be_recorded(tmp_path):
             pipeline.record_candidates(wanted, [name], ask=lambda words: True)
 
 
-def test_a_host_is_asked_like_an_api_and_stays_local(tmp_path):
-    host = "  own: {technique: host, model: llama-3.3-70b, provider: here, live: true}\n"
+@pytest.mark.parametrize(("tenure", "placement"), [("buy", "local"), ("rent", "cloud")])
+def test_a_host_is_asked_like_an_api_and_stays_in_the_house_only_if_bought(tmp_path, tenure, placement):
+    host = f"  own: {{technique: host, model: llama-3.3-70b, provider: here, live: true, tenure: {tenure}}}\n"
     with FakeProvider(right) as provider:
         path = write(tmp_path, provider.url, live="assumed: {accuracy: {p10: 0.5, p90: 0.9}}", more=host)
         here = f'providers:\n  here: {{base_url: "{provider.url}", model: llama}}'
@@ -260,7 +261,7 @@ def test_a_host_is_asked_like_an_api_and_stays_local(tmp_path):
         assert made.spent.value == 0.0
         assert b"uthorization" not in provider.received
     own = next(c for c in run(path).candidates if c.name == "own")
-    assert (own.kind, own.placement, own.providers) == ("measured", "local", ())
+    assert (own.kind, own.placement, own.providers) == ("measured", placement, ())
 
 
 def test_the_command_asks_records_and_goes_on(tmp_path, monkeypatch):

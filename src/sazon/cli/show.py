@@ -14,15 +14,19 @@ from sazon.core.types import Estimate, Finding
 from sazon.core.words import Language, number, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from sazon.core.exchange import Exchanges
     from sazon.core.outlook import Crossing
     from sazon.evaluate.record import Recording
     from sazon.pipeline import Outcome, Variant
     from sazon.recipe.explain import Explained
 
+_WIDEST = 400
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "accuracy": "accuracy %, 95 %", "assumed_accuracy": "accuracy %",
+        "accuracy": "accuracy %, 95 % (A: 80 %)", "assumed_accuracy": "accuracy %",
         "cost": "{currency} per 1,000 right", "best": "P(best) %",
         "total": "total {currency}, P10–P90", "report": "Report",
         "renew": "Report of this: sazon report {run}",
@@ -39,7 +43,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "variants": "Median total, errors included, the lowest first; the same futures for every line.",
     },
     "es": {
-        "accuracy": "aciertos %, 95 %", "assumed_accuracy": "aciertos %",
+        "accuracy": "aciertos %, 95 % (S: 80 %)", "assumed_accuracy": "aciertos %",
         "cost": "{currency} por 1.000 aciertos", "best": "P(mejor) %",
         "total": "total {currency}, P10–P90", "report": "Informe",
         "renew": "Informe de esto: sazon report {run}",
@@ -86,7 +90,7 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
             *last,
         )
     console = Console()
-    console.print(table)
+    print_whole(table, console)
     console.print(words["legend"], style="dim")
     if priced:
         console.print(words["level"], style="dim")
@@ -149,7 +153,7 @@ def variants(found: Sequence[Variant], *, language: Language, as_json: bool) -> 
             table.add_row(said, name, total, _share(of[name]["p_cheapest"], language, interval=False))
             said = ""
     console = Console()
-    console.print(table)
+    print_whole(table, console)
     console.print(words["variants"], style="dim")
 
 
@@ -271,11 +275,22 @@ def _level(found: Crossing | None, language: Language) -> str:
     return f"{three_figures(found.at.value, language, decimals=0)} ({_range(found.at, language)}); {told}"
 
 
+def print_whole(table: Table, console: Console) -> None:
+    """Print a table without losing a digit: into a file or a pipe as wide as it is, on a screen wrapped."""
+    for column in table.columns:
+        column.overflow = "fold"
+    wide = console.options.update(max_width=_WIDEST)
+    needed = table.__rich_measure__(console, wide).maximum
+    console.print(table, width=None if console.is_terminal else max(needed, 1), crop=False, soft_wrap=False)
+
+
 def three_figures(amount: float, language: Language, *, decimals: int = 2) -> str:
     """Three significant digits, at most so many decimals: what is simulated says no more."""
     if amount == 0:
         return "0"
     digits = 2 - math.floor(math.log10(abs(amount)))
+    if abs(amount) < 0.1:
+        decimals = max(decimals, 4)
     return number(round(amount, digits), language, digits=min(decimals, max(0, digits)))
 
 

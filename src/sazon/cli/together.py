@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sazon.cli.show import three_figures
+from sazon.cli.show import print_whole, three_figures
 from sazon.core.errors import RecipeError
 from sazon.core.types import Estimate
 from sazon.core.words import Language, say
@@ -65,7 +65,7 @@ def _table(found: Sharing, language: Language) -> None:
             ", ".join(task.shares_with) or "–",
         )
     console = Console()
-    console.print(table)
+    print_whole(table, console)
     share = three_figures(100 * (found.p_best.value or 0.0), language)
     money = {n: _money(getattr(found, n), language) for n in ("alone", "together", "saved")}
     lines = [_say(language, "sum", months=found.months, currency=found.currency, share=share, **money)]

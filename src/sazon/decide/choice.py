@@ -270,7 +270,7 @@ def _what_would_settle(evidence: _Evidence) -> Reason:
 
 
 def _driver(evidence: _Evidence) -> str | None:
-    """The uncertain input that moves the gap between choice and runner-up most.
+    """The uncertain input that is worth most to know; else what moves the gap to the runner-up most.
 
     Where labels cannot settle it, a measured accuracy is no answer and is passed over.
     """
@@ -278,6 +278,14 @@ def _driver(evidence: _Evidence) -> str | None:
     if other is None:
         return None
     labels_help = evidence.needed.value is not None
+    measured = {f"accuracy.{n}" for n, kind in evidence.quality.kinds.items() if kind == "measured"}
+    worth = {
+        unknown.name: unknown.worth.value or 0.0
+        for unknown in evidence.costs.outlook.unknowns
+        if labels_help or unknown.name not in measured
+    }
+    if worth and max(worth.values()) > 0:
+        return max(worth, key=lambda name: worth[name])
     pair = (evidence.choice, other)
     accuracies = {
         f"accuracy.{name}": _accuracy(evidence, name)
@@ -359,10 +367,12 @@ def _accuracy_flip(evidence: _Evidence, name: str) -> Reason | None:
         "name": name,
         "other": other,
         "needed_accuracy": needed.value,
-        "low_accuracy": needed.low,
+        "low_accuracy": None if needed.low is None else max(needed.low, 0.0),
         "high_accuracy": needed.high,
         "assumed_accuracy": float(_accuracy(evidence, name).mean()),
     }
     outcome = "never" if needed.value > 1 else "always" if needed.value <= 0 else "needed"
     key = "stays" if stays and outcome == "needed" else outcome
+    if outcome == "needed" and (needed.high or 0.0) > 1:
+        key += "_open"
     return Reason(key=f"flip.accuracy_{key}", values=values, evidence=(f"estimates.{name}.accuracy",))

@@ -46,7 +46,9 @@ def _data_leaves(require: Require, candidate: Candidate, consented: frozenset[st
         return _answer(gate, candidate, True, "allowed")
     if require.data_leaves == "never":
         return _answer(gate, candidate, False, "never")
-    if candidate.providers and set(candidate.providers) <= consented:
+    if not candidate.providers:
+        return _answer(gate, candidate, True, "rented")
+    if set(candidate.providers) <= consented:
         return _answer(gate, candidate, True, "consented")
     return _answer(gate, candidate, False, "not_consented")
 

@@ -389,6 +389,8 @@ def _replica(option: Option, config: EconomicsConfig, worlds: Block) -> tuple[Re
             tokens_out=outwards,
             itl_s=itl_s,
             ttft_s=ttft_s,
+            requests_per_s=config.planned_peak(),
+            spares=config.hardware.spares,
             stack=config.hardware.stack,
         ),
     )

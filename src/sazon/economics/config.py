@@ -162,6 +162,20 @@ class EconomicsConfig(Config):
     def _at_least_machines(cls, value: Range) -> Range:
         return _not_below_one(value, "a building never draws less than its machines")
 
+    @field_validator("usd_per_eur")
+    @classmethod
+    def _a_rate(cls, value: Range) -> Range:
+        if value.at(1e-12) <= 0:
+            raise refuse("a rate of exchange is above 0", "Give US dollars for one euro, e.g. 1.15.")
+        return value
+
+    @field_validator("discount_rate_per_year")
+    @classmethod
+    def _not_in_percent(cls, value: Range) -> Range:
+        if value.stated[-1] > 1:
+            raise refuse("money does not cost more than itself a year", "Give it as a share: 0.07 for 7 %.")
+        return value
+
     @field_validator("correlations")
     @classmethod
     def _possible(cls, value: list[Correlation]) -> list[Correlation]:
@@ -174,6 +188,15 @@ class EconomicsConfig(Config):
             return amount
         rate = self.usd_per_eur.at(0.5)
         return amount.scaled(1 / rate if self.currency == "EUR" else rate)
+
+    def planned_peak(self) -> float:
+        """Requests per second in the busiest minute, halfway to the horizon and at the middle of all ranges.
+
+        What machines are laid out for; how many of them each world then needs is another matter.
+        """
+        demand = self.demand
+        grown: float = (1 + demand.growth_per_year.at(0.5)) ** (self.months / 24)
+        return demand.requests_per_day.at(0.5) * demand.peak_to_mean.at(0.5) * grown / 86_400
 
     def staff_rate(self) -> Range:
         """Given, or the catalogue's for the country."""

@@ -36,7 +36,7 @@ class HostConfig(QualitySource):
 
 
 class Host:
-    """Runs a large open model under the organisation's own control: no request leaves it."""
+    """Runs a large open model under the organisation's own control, in the house or on rented machines."""
 
     stage: ClassVar[Literal["evaluate"]] = "evaluate"
     Config = HostConfig
@@ -72,7 +72,7 @@ class Host:
             config,
             technique="host",
             model=config.model,
-            placement="local",
+            placement="cloud" if config.tenure == "rent" else "local",
             providers=(),
             facts=facts,
             splits=splits,

@@ -61,7 +61,9 @@ def gather(
 
 def command(kitchen: Kitchen) -> str:
     """The command that makes the same run again from its own recipe."""
-    return f"sazon run {kitchen.run.directory.name}"
+    directory = kitchen.run.directory
+    # No more of the path than the folder that runs lie in by default: a report goes to others.
+    return f"sazon run {'runs/' if directory.parent.name == 'runs' else ''}{directory.name}"
 
 
 def looks(kitchen: Kitchen) -> int:

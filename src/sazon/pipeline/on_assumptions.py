@@ -155,7 +155,9 @@ def _candidate(plan: Plan, made: Mapping[str, Candidate]) -> Candidate:
     providers = {p for member in members for p in member.providers}
     if plan.technique == "api":
         providers.add(plan.config.provider)
-    placement: Placement = "local" if not providers else "hybrid" if members else "cloud"
+    rented = getattr(plan.config, "tenure", "") == "rent"
+    away = bool(providers) or rented or any(member.placement != "local" for member in members)
+    placement: Placement = "local" if not away else "hybrid" if members else "cloud"
     return Candidate(
         name=plan.name,
         technique=plan.technique,

@@ -112,8 +112,15 @@ def _parted(values: str) -> list[str]:
 
 def _changed(wanted: Recipe, change: str) -> Recipe:
     """The recipe with one more override in its economics."""
+    path = change.partition("=")[0]
+    if path == "currency":
+        raise RecipeError(
+            "the recipe's amounts are in its own currency, and would be taken for another's",
+            where="--what-if",
+            mend="Write them anew in that currency, and run that recipe.",
+        )
     for fixed in ("worlds", "error_costs"):
-        if change.startswith(fixed):
+        if path.split(".")[0] == fixed:
             raise RecipeError(
                 f"economics.{fixed} belongs to the draws of quality, which stay as they are",
                 where="--what-if",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -78,18 +78,21 @@ class Voice:
     def driver(self, name: str) -> str:
         """An economic input by what people call it: the longest known beginning of its dotted name."""
         words = catalogue("sazon.report", self.language)
-        parts = name.split(".")
+        head, colon, source = name.partition(": ")  # a source or a model's name may have dots of its own
+        parts = head.split(".")
         for end in range(len(parts), 0, -1):
             known = words.get("driver." + "_".join(parts[:end]))
             if known is not None:
-                rest = ", ".join(self._part(parts[0], p) for p in parts[end:])
+                rest = self._rest(parts[0], parts[end:]) + colon + source
                 return f"{known} ({rest})" if rest else known
         return name.replace("_", " ")
 
-    def _part(self, first: str, part: str) -> str:
-        """Staff hours name techniques, which have words; other inputs name candidates, which keep theirs."""
+    def _rest(self, first: str, parts: Sequence[str]) -> str:
+        """What follows: of staff hours and prices in words; candidates keep their names, dots and all."""
+        if first not in ("staff_hours", "price"):
+            return ".".join(parts)
         words = catalogue("sazon.report", self.language)
-        return words.get(f"driver_part.{part}", part) if first == "staff_hours" else part
+        return ", ".join(words.get(f"driver_part.{part}", part) for part in parts)
 
     def told(self, sentence: str) -> str:
         """Another room's fixed sentence in the reader's language; as it is where it is not known."""

@@ -30,7 +30,8 @@ def too_large(replicas: Sequence[Replica], lengths: tuple[Floats, Floats]) -> Re
     return RecipeError(
         f"{model.name} ({most.precision}, {weights / 1e9:.0f} GB of weights) with one request of "
         f"{lengths[0][0] + lengths[1][0]:.0f} tokens does not fit on {most.gpus} × {gpu.name}",
-        mend=f"It would take {need} of them; choose a larger GPU or a shorter request.",
+        mend=f"It would take {need} of them, and at most {most.gpus} can share it here: choose a larger GPU"
+        " or a shorter request.",
     )
 
 

@@ -103,7 +103,7 @@ def estimate_capacity(
         itl_s: longest mean time between output tokens.
         ttft_s: longest time to the first token for 95 % of requests.
         spares: replicas beyond need.
-        gpus: of one replica; None: the number that serves most requests a GPU.
+        gpus: of one replica; None: the number with which fewest GPUs are needed in all.
         precision: of weights and products; None: FP8 where the GPU has it.
         stack: serving stack, by its name in the catalogue; sets pace and error band.
         measured: CSV file with measurements of this deployment, which re-calibrate both.
@@ -112,10 +112,10 @@ def estimate_capacity(
         RecipeError: unknown names, wrong numbers, a model that does not fit or cannot be that fast.
     """
     positive(requests_per_s=requests_per_s, itl=itl_s, ttft=ttft_s)
-    if tokens_in < 1 or tokens_out < 1 or spares < 0:
-        raise RecipeError(
-            "tokens must be 1 or more, spares not negative", mend="At least 1 token in and out."
-        )
+    if tokens_in < 1 or tokens_out < 1:
+        raise RecipeError("tokens must be 1 or more", mend="At least 1 token in and out.")
+    if spares < 0:
+        raise RecipeError("spares cannot be negative", mend="0 or more replicas beyond need.")
     positive(tokens_in=tokens_in, tokens_out=tokens_out)
     told = architecture_named(model) if isinstance(model, str) else model
     card, mixture = gpu_named(gpu), told.experts is not None
@@ -130,7 +130,9 @@ def estimate_capacity(
     lengths = np.array([float(tokens_in)]), np.array([float(tokens_out)])
     replicas = _candidates(told, card, gpus, precision, constants)
     rates = [float(r.requests_per_s(*lengths, itl_s=itl_s, ttft_s=ttft_s)[0]) for r in replicas]
-    chosen = best_of(replicas, lengths, itl_s=itl_s, ttft_s=ttft_s)
+    chosen = best_of(
+        replicas, lengths, requests_per_s=requests_per_s, spares=spares, itl_s=itl_s, ttft_s=ttft_s
+    )
     return _sized(
         chosen,
         tuple(
@@ -168,9 +170,11 @@ def best_replica(
     tokens_out: float,
     itl_s: float,
     ttft_s: float,
+    requests_per_s: float,
+    spares: int = 1,
     stack: str = OTHER_STACK,
 ) -> Replica:
-    """The number of GPUs (1, 2, 4 or 8) that serves most requests per GPU within the limits.
+    """The number of GPUs that work together (1, 2, 4 or 8) with which fewest are needed at a peak rate.
 
     Raises:
         RecipeError: unknown names, a model that does not fit or cannot be that fast on this GPU.
@@ -179,20 +183,34 @@ def best_replica(
     constants = constants_for(stack, mixture=told.experts is not None, hardware_error=card.log_error)
     lengths = np.array([float(tokens_in)]), np.array([float(tokens_out)])
     replicas = _candidates(told, card, None, None, constants)
-    return best_of(replicas, lengths, itl_s=itl_s, ttft_s=ttft_s)
+    return best_of(
+        replicas, lengths, requests_per_s=requests_per_s, spares=spares, itl_s=itl_s, ttft_s=ttft_s
+    )
 
 
 def best_of(
-    replicas: Sequence[Replica], lengths: tuple[Floats, Floats], *, itl_s: float, ttft_s: float
+    replicas: Sequence[Replica],
+    lengths: tuple[Floats, Floats],
+    *,
+    requests_per_s: float,
+    spares: int,
+    itl_s: float,
+    ttft_s: float,
 ) -> Replica:
-    """The replica that serves most requests per GPU within the limits; the smaller where equal.
+    """The replica of which fewest GPUs carry a peak rate within the limits, spares included.
+
+    Where several need as many, the one that serves most requests per GPU, then the smaller.
 
     Raises:
         RecipeError: none fits, or none is that fast: says which limit fails and what can be had.
     """
-    rates = [float(r.requests_per_s(*lengths, itl_s=itl_s, ttft_s=ttft_s)[0]) / r.gpus for r in replicas]
-    if max(rates) > 0:
-        return replicas[int(np.argmax(rates))]
+    rates = [float(r.requests_per_s(*lengths, itl_s=itl_s, ttft_s=ttft_s)[0]) for r in replicas]
+    able = [(r, rate) for r, rate in zip(replicas, rates, strict=True) if rate > 0]
+    if able:
+        needed = [(math.ceil(requests_per_s / rate) + spares) * r.gpus for r, rate in able]
+        return min(zip(needed, able, strict=True), key=lambda one: (one[0], -one[1][1] / one[1][0].gpus))[1][
+            0
+        ]
     fits = [r for r in replicas if r.batch_limit(*lengths)[0] >= 1]
     if not fits:
         raise too_large(replicas, lengths)
