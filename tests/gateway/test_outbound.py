@@ -126,7 +126,7 @@ def test_what_has_no_shape_is_answered_here_or_refused_in_words(street):
         assert NIF not in json.dumps(answer)
     for told in ("secret", "public", "PUBLIC", ""):
         status, answer = call(chat, body, headers={"X-Sazon-Subject": "ana", "X-Sazon-Class": told})
-        assert (status, answer["error"]["code"]) == (400, "bad_field")
+        assert (status, answer["error"]["code"]) == (400, "bad_choice")
     status, answer = call(chat, body, headers={"X-Sazon-Subject": ",".join(map(str, range(100)))})
     assert (status, answer["error"]["code"]) == (400, "too_many")
     status, answer = call(chat, body | {"model": "another"}, headers=OF_ANA)

@@ -63,11 +63,10 @@ def verify(
     Example: [cyan]sazon audit verify --recipe recipe.yaml --anchor anchors.txt[/cyan]
     """
     from sazon.core.errors import IntegrityError
-    from sazon.policy.audit import checkpoint
 
     with speaking_plainly(as_json=as_json):
         say = _sayer(language)
-        anchors = checkpoint.read(anchor) if anchor else ()
+        anchors = _anchors(anchor)
         if proof is not None:
             _show(_checked(proof, _public(key, recipe), anchors, say), as_json=as_json)
             return
@@ -78,7 +77,7 @@ def verify(
             raise IntegrityError(
                 problems[0] if len(problems) == 1 else say("problems", problems="\n".join(problems))
             )
-        words = say("whole", size=found.size)
+        words = say("whole", size=found.size) if found.size else say("empty")
         words += " " + (say("unanchored") if found.anchored is None else say("anchored", size=found.anchored))
         _show(
             {"size": found.size, "root": found.root.hex(), "anchored": found.anchored, "words": words},
@@ -113,7 +112,7 @@ def prove(
 
     Example: [cyan]sazon audit prove --class special --provider acme --since 2026-01-01 --out acme.json[/cyan]
     """
-    from sazon.policy.audit import checkpoint, claims
+    from sazon.policy.audit import claims
 
     with speaking_plainly(as_json=as_json):
         say, log = _sayer(language), _open(store, key, recipe)
@@ -123,7 +122,8 @@ def prove(
         else:
             where = _where(event=[event], classes=classes, provider=provider, purposes=purpose)
             where |= _pairs(further or [])
-            kept = checkpoint.read(anchor)[-1] if anchor else None
+            _see_that_they_exist(event, classes or [])
+            kept = next(reversed(_anchors(anchor)), None)
             dossier = claims.prove(
                 log,
                 since=_moment(since),
@@ -138,6 +138,8 @@ def prove(
                 _told(dossier.answer, say),
                 _counts(dossier.answer),
             )
+            strange = [] if key is not None else _strangers(recipe, provider or [])
+            words = " ".join([words, *(say("unknown_provider", provider=one) for one in strange)])
         _write(out, claims.written(document))
         _show(result | {"file": str(out), "words": f"{words} {say('written', path=out)}"}, as_json=as_json)
 
@@ -242,15 +244,14 @@ def _paper(
     from sazon.core.errors import RecipeError
     from sazon.pipeline.papers import paper_of
     from sazon.policy import papers
-    from sazon.policy.audit import checkpoint
 
     if not whole or form not in ("md", "jsonld"):
         raise RecipeError(
             "a draft is made of one kind, from a whole log and its keyring",
             mend="Give --dpia or --ropa, --format md or jsonld, and no --key, --since or --until.",
         )
-    language, anchors = _language(lang), checkpoint.read(anchor) if anchor else ()
-    paper = paper_of(pipeline.recipe_of(recipe), kind, anchors=anchors)
+    language = _language(lang)
+    paper = paper_of(pipeline.recipe_of(recipe), kind, anchors=_anchors(anchor))
     if form == "md":
         return papers.markdown(paper, language)
     return json.dumps(papers.jsonld(paper, language), indent=1, ensure_ascii=False) + "\n"
@@ -337,6 +338,43 @@ def _moment(text: str | None) -> datetime | None:
             "a time is not understood", mend="Write 2026-11-03 (midnight UTC) or 2026-11-03T12:00:00+01:00."
         )
     return found
+
+
+def _anchors(path: Path | None) -> tuple[Checkpoint, ...]:
+    """The checkpoints of a file that was named; one without any would check nothing."""
+    from sazon.core.errors import IntegrityError
+    from sazon.policy.audit import checkpoint
+
+    found = () if path is None else checkpoint.read(path)
+    if path is not None and not found:
+        raise IntegrityError(
+            "the file of checkpoints is empty",
+            where=str(path),
+            mend="Restore it: without it a cut is not seen.",
+        )
+    return found
+
+
+def _see_that_they_exist(event: str, classes: Sequence[str]) -> None:
+    """Refuse a question about a kind or a class that no entry can have: its answer would be none."""
+    from sazon.core import registry
+    from sazon.core.dataset import DataClass
+    from sazon.policy.audit.entry import EVENTS
+
+    if event not in EVENTS:
+        raise registry.unknown("kind of entry", event, list(EVENTS), where="--event")
+    known = [*(one.value for one in DataClass), "unknown"]
+    for name in classes:
+        if name not in known:
+            raise registry.unknown("class of data", name, known, where="--class")
+
+
+def _strangers(recipe: Path, providers: Sequence[str]) -> list[str]:
+    """Providers asked about that the recipe does not have: a typing error would prove that nothing left."""
+    from sazon import pipeline
+
+    known = pipeline.recipe_of(recipe).config.providers
+    return [name for name in providers if name not in known]
 
 
 def _where(**given: list[str] | None) -> dict[str, Any]:

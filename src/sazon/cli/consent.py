@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -228,7 +229,8 @@ def _language(given: str | None, default: Language) -> Language:
 def _facts(record: Record) -> dict[str, Any]:
     from sazon.policy.register import json_of
 
-    return json_of(record) | ({"ended": record.ended} if record.ended is not None else {})
+    ended = {"ended": record.ended} if record.ended is not None else {}
+    return json_of(record) | ended | {"state": record.state(time.time())}
 
 
 def _show(records: tuple[Record, ...], *, as_json: bool) -> None:
@@ -252,7 +254,7 @@ def _show(records: tuple[Record, ...], *, as_json: bool) -> None:
             record.recipient or "–",
             ", ".join(facts["classes"]),
             facts["expires"][:10],
-            record.ended or "given",
+            facts["state"],
         )
         # A subject's name comes from outside: nothing in it may steer the terminal.
         table.add_row(*(escape(_plain(cell)) for cell in cells))

@@ -146,7 +146,8 @@ def erase_subject(
         with closing(Locks.open(policy, root=root)) as locks:
             done = locks.erase(who)
         after = _say(told, "erased_next", keyring=root / policy.folder / NAME)
-        _print(done, [_say(told, "erased", records=done.records), after], as_json=as_json)
+        key = "erased" if done.records else "erased_nothing"
+        _print(done, [_say(told, key, records=done.records), after], as_json=as_json)
 
 
 @app.command()

@@ -31,10 +31,10 @@ from sazon.core.events import Emit, Event, silent
 
 @contextlib.contextmanager
 def readable_disk_errors(where: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into words.
+    """Turn what a disk refuses into words.
 
     Raises:
-        EnvironmentLacks: no space, no permission, or a read-only file system.
+        EnvironmentLacks: no space, no permission, a read-only file system, or nothing of that name.
     """
     mends = {
         errno.ENOSPC: ("the disk is full", "Free some space and run the same command again."),
@@ -44,7 +44,8 @@ def readable_disk_errors(where: Path) -> Iterator[None]:
         errno.EPERM: ("no permission to write here", "Choose another place with --out DIR."),
         errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another place with --out DIR."),
         errno.EEXIST: ("a file stands where a folder is needed", "Choose another place with --out DIR."),
-        errno.EISDIR: ("a folder stands where a file is needed", "Choose another place with --out."),
+        errno.EISDIR: ("a folder stands where a file is needed", "Name a file."),
+        errno.ENOENT: ("no such file or folder", "Check the path; results can go elsewhere with --out."),
     }
     try:
         yield
@@ -58,6 +59,8 @@ def readable_disk_errors(where: Path) -> Iterator[None]:
 def write_aside(path: Path, content: str | bytes) -> None:
     """Write a file under another name and rename it, so that it is whole or absent."""
     raw = content.encode("utf-8") if isinstance(content, str) else content
+    if not path.name:
+        raise EnvironmentLacks("a folder stands where a file is needed", where=str(path), mend="Name a file.")
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with readable_disk_errors(path):
         try:

@@ -34,9 +34,10 @@ def asked(headers: Mapping[str, str], content: Mapping[str, Any], *, default: Da
         default: class of data where none is named.
 
     Raises:
-        Refusal: a class that does not exist or is not a client's to name, or too many subjects.
+        Refusal: a class that does not exist or is not a client's to name, too many subjects, or a name of a
+            conversation that is none.
     """
-    named = [name.strip() for name in headers.get("x-sazon-subject", "").split(",")]
+    named = [name.strip() for name in _as_sent(headers.get("x-sazon-subject", "")).split(",")]
     subjects = list(dict.fromkeys(name for name in named if name))
     if len(subjects) > MOST_SUBJECTS:
         raise Refusal("too_many", param="X-Sazon-Subject", values={"limit": MOST_SUBJECTS})
@@ -46,14 +47,30 @@ def asked(headers: Mapping[str, str], content: Mapping[str, Any], *, default: Da
         data_class = None
     # What is public needs nobody's consent, so that is for the recipe to say and not for a client.
     if data_class is None or (data_class is DataClass.PUBLIC and default is not DataClass.PUBLIC):
-        raise Refusal("bad_field", param="X-Sazon-Class", values={"field": "X-Sazon-Class"})
+        allowed = [one for one in DataClass if one is not DataClass.PUBLIC or default is DataClass.PUBLIC]
+        raise Refusal(
+            "bad_choice",
+            param="X-Sazon-Class",
+            values={"field": "X-Sazon-Class", "known": ", ".join(allowed)},
+        )
+    conversation = headers.get("x-sazon-conversation")
+    if conversation is not None and conversation_name(conversation) is None:
+        raise Refusal("bad_field", param="X-Sazon-Conversation", values={"field": "X-Sazon-Conversation"})
     return Asked(
         provider=str(content["model"]),
         content=content,
         disclosures=tuple(Disclosure(subject=name, data_class=data_class) for name in subjects)
         or (Disclosure(subject=None, data_class=data_class),),
-        conversation=conversation_name(headers.get("x-sazon-conversation")),
+        conversation=conversation,
     )
+
+
+def _as_sent(header: str) -> str:
+    """A header's text as its sender meant it: HTTP reads bytes as Latin-1, and most send UTF-8."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 async def answer(passage: Passage, request: Asked, *, stream: bool) -> Response:

@@ -50,7 +50,9 @@ def serve(
         server = new_server(task, config, passage=passage)
         url = address(listening)
         about = {"name": task.name, "url": url, "candidate": task.candidate.name}
-        say_so(say(WORDS, language, "serve.listening", **about))
+        open_to = () if passage is None else passage.providers
+        key = "serve.listening_open" if open_to else "serve.listening"
+        say_so(say(WORDS, language, key, **about, providers=", ".join(open_to)))
         with _returning_on_signals():
             server.run(sockets=[listening])
     say_so(say(WORDS, language, "serve.stopped"))

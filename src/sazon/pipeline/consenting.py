@@ -16,7 +16,7 @@ from sazon.pipeline.asking_people import missing_consents as lacks_of
 from sazon.pipeline.live import askable, askings
 from sazon.pipeline.openings import opening_of
 from sazon.policy.config import Basis, Purpose
-from sazon.policy.consent import Missing, Record, written
+from sazon.policy.consent import LEAVING, Missing, Record, written
 from sazon.policy.lineage import Lineage
 from sazon.policy.locks import Locks
 from sazon.policy.message import ChatRequest
@@ -26,6 +26,7 @@ from sazon.policy.ruling import Disclosure, Request, Ruling
 from sazon.recipe import Recipe
 
 DAY_S = 86_400.0
+_LONGEST_DAYS, _LONGEST_SUBJECT = 36_525, 256
 
 
 @contextlib.contextmanager
@@ -59,12 +60,21 @@ def grant_consent(
         SazonError: an unknown purpose, class, basis or recipient, no notice, or no register.
     """
     _known("purpose", purposes, get_args(Purpose))
-    _known("class of data", classes, list(DataClass))
+    _known("class of data", classes, [one.value for one in DataClass])
     _known("basis", [basis], get_args(Basis))
+    _sayable(subject)
+    if not 0 < days <= _LONGEST_DAYS:
+        raise RecipeError("a consent holds for a number of days", mend=f"Up to {_LONGEST_DAYS:,}.")
     if recipient:
         _recipient(wanted, recipient)
+    elif outward := [one for one in purposes if one in LEAVING]:
+        raise RecipeError(
+            f"{outward[0]} leaves the house, so it needs to be said where to", mend="Name it: --to PROVIDER."
+        )
     with readable_disk_errors(notice):
         shown = digest.of_file(notice)
+    if shown == digest.of_bytes(b""):
+        raise DataError("the notice is empty", where=str(notice), mend="Give the text the person was shown.")
     with locks_of(wanted) as locks:
         now = locks.now
         return locks.give(
@@ -124,7 +134,11 @@ def import_consents(wanted: Recipe, file: Path) -> tuple[Record, ...]:
         SazonError: the register cannot be trusted or written.
     """
     with readable_disk_errors(file):
-        lines = file.read_text("utf-8").splitlines()
+        content = file.read_bytes()
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError("the file is not UTF-8", where=str(file), mend="Save it as UTF-8.") from None
     records: list[Record] = []
     problems: list[SazonError] = []
     for number, line in enumerate(lines, 1):
@@ -132,13 +146,15 @@ def import_consents(wanted: Recipe, file: Path) -> tuple[Record, ...]:
             continue
         where = f"{file}:{number}"
         try:
-            records.append(_imported(wanted, json.loads(line)))
+            records.append(_imported(wanted, json.loads(line, object_pairs_hook=_each_once)))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             problems.append(DataError("not a JSON object with the fields of a consent", where=where))
         except SazonError as error:
             problems.append(DataError(error.what, where=where, mend=error.mend))
     if problems:
         raise DataError(f"{len(problems)} lines are no consents", where=str(file), problems=problems)
+    if not records:
+        raise DataError("the file holds no consent", where=str(file), mend="One JSON object a line.")
     with locks_of(wanted) as locks:
         return locks.give(records)
 
@@ -155,7 +171,7 @@ def explain_consent(wanted: Recipe, *, subject: str, data_class: str, provider: 
     Raises:
         SazonError: an unknown class or provider, or no keys.
     """
-    _known("class of data", [data_class], list(DataClass))
+    _known("class of data", [data_class], [one.value for one in DataClass])
     opening = opening_of(wanted, provider)
     request = Request(
         purposes=("infer.external",),
@@ -182,9 +198,27 @@ def missing_consents(wanted: Recipe, name: str, *, offline: bool = False) -> tup
 
 def _imported(wanted: Recipe, held: dict[str, Any]) -> Record:
     record = record_of({"id": new_id(), **held})
+    _sayable(record.subject)
     if record.recipient:
         _recipient(wanted, record.recipient)
     return record
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose fields stand in it once: of two subjects nobody can say which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise DataError("a field stands in it twice", mend="Say each once.")
+    return found
+
+
+def _sayable(subject: str) -> None:
+    """See that a subject can be named in a header and a table, as the gateway and `list` do."""
+    if not subject.isprintable() or len(subject) > _LONGEST_SUBJECT or "," in subject:
+        raise DataError(
+            f"a subject is at most {_LONGEST_SUBJECT} characters that can be printed, without commas",
+            mend="Use the name that the data has for them, such as a customer's number.",
+        )
 
 
 def _recipient(wanted: Recipe, name: str) -> None:

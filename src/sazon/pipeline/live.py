@@ -296,11 +296,11 @@ def askable(wanted: Recipe, name: str) -> Plan:
     plan = next((p for p in wanted.plans if p.name == name), None)
     if plan is None:
         known = ", ".join(p.name for p in wanted.plans)
-        raise RecipeError(f"no candidate {name!r}", where="--record", mend=f"There are: {known}.")
+        raise RecipeError(f"no candidate {name!r}", where="candidates", mend=f"There are: {known}.")
     if not getattr(plan.config, "answers", False) or getattr(plan.config, "provider", None) is None:
         raise RecipeError(
             f"{name!r} asks nobody, so there is nothing to record",
-            where="--record",
+            where=f"candidates.{name}",
             mend="It needs technique: api or host, a provider, and live: true or recorded: FILE.",
         )
     return plan

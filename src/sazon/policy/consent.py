@@ -62,24 +62,30 @@ class Record:
                 and math.isfinite(self.expires_at)
                 and self.given_at < self.expires_at,
             ),
-            ("leaving the house needs a recipient", self.recipient != INSIDE or self.purpose not in _LEAVING),
+            ("leaving the house needs a recipient", self.recipient != INSIDE or self.purpose not in LEAVING),
         )
         for what, holds in wrong:
             if not holds:
                 raise DataError(what, where=f"consent {self.id}")
 
-    def objection(self, data_class: DataClass, now: float) -> str | None:
-        """Why this record does not cover a class of data now; None where it does."""
+    def state(self, now: float) -> str:
+        """`given` where it stands now; else how it ended, `not_begun` or `lapsed`."""
         if self.ended_at is not None:
             return self.ended or "invalidated"
-        if not now >= self.given_at:  # not a number objects
+        if not now >= self.given_at:  # not a number is no moment
             return "not_begun"
-        if not now < self.expires_at:
-            return "lapsed"
+        return "given" if now < self.expires_at else "lapsed"
+
+    def objection(self, data_class: DataClass, now: float) -> str | None:
+        """Why this record does not cover a class of data now; None where it does."""
+        state = self.state(now)
+        if state != "given":
+            return state
         return None if data_class in self.classes else "other_class"
 
 
-_LEAVING = ("federate", "infer.external")
+LEAVING = ("federate", "infer.external")
+"""Purposes that carry something out of the house."""
 _NEARNESS = ("missing", "invalidated", "terminated", "withdrawn", "lapsed", "not_begun", "other_class")
 """Objections, from the farthest from a yes to the nearest."""
 

@@ -182,6 +182,7 @@ class Gate:
                 "consents": list(ruling.consents),
                 "permit": ruling.permit or "",
                 "policy": ruling.policy,
+                "register": ruling.register,
             }
         self._log.append(told | facts)
 

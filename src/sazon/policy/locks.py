@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sazon.core.errors import EnvironmentLacks, RecipeError
+from sazon.core.errors import EnvironmentLacks, IntegrityError, RecipeError
 from sazon.core.store import Store
 from sazon.policy.audit.entry import Value
 from sazon.policy.audit.log import AuditLog
@@ -66,7 +66,7 @@ class Locks:
             )
         keyring = Keyring.open(root / config.folder, open_source(config.key, root=root))
         store = Store.open(config.store, root=root)
-        return cls(
+        opened = cls(
             config=config,
             keyring=keyring,
             store=store,
@@ -82,6 +82,16 @@ class Locks:
             else Register(root / config.consents, tenant=keyring.tenant, signer=keyring, store=store),
             clock=clock,
         )
+        register = root / config.consents if config.consents is not None else None
+        if register is not None and register.is_file() and register.stat().st_size and not opened.log.tail(1):
+            store.close()
+            # Every consent stands in the log before it stands in the register.
+            raise IntegrityError(
+                "there are consents, but the store remembers nothing: it is another one, or was lost",
+                where=store.where,
+                mend="Restore the store from its backup; until then nothing leaves.",
+            )
+        return opened
 
     def name_of(self, subject: str) -> str:
         """What the log calls a person, a request or anything else that could be guessed."""

@@ -284,5 +284,7 @@ async def _restored(blocks: AsyncIterator[bytes], restoring: RestoringEvents) ->
 
 def conversation_name(given: str | None) -> str | None:
     """A conversation's name from outside, if it is short and plain; otherwise none."""
-    plain = given is not None and 0 < len(given) <= 64 and given.replace("-", "").isalnum()
+    plain = (
+        given is not None and 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum()
+    )
     return given if plain else None

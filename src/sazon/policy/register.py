@@ -356,6 +356,8 @@ def record_of(held: Mapping[str, Any]) -> Record:
             where=where,
             mend=f"Purposes: {', '.join(get_args(Purpose))}. Bases: {', '.join(get_args(Basis))}.",
         )
+    if not isinstance(held["classes"], list):
+        raise DataError("classes is a list", where=where, mend='Write ["personal"].')
     try:
         classes = frozenset(DataClass(name) for name in held["classes"])
     except (ValueError, TypeError):

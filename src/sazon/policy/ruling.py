@@ -102,7 +102,9 @@ class Ruling:
     missing: tuple[Missing, ...] = ()
     """Consents that would be needed and are not there."""
     policy: str = ""
-    """Digest of the policy and of the register of consents it was made under."""
+    """Digest of the policy it was made under: another one where the recipe was edited."""
+    register: str = ""
+    """Digest of the register of consents as it stood."""
     found: tuple[Found, ...] = ()
     """Types and places of what was found; never values."""
 
@@ -146,7 +148,7 @@ def rule(
         now: seconds since the epoch; not a number denies.
     """
     policy = policy or PolicyConfig()
-    under = digest.of_text(policy.model_dump_json(), consents.digest)
+    under = digest.of_text(policy.model_dump_json())
     nearest, missed, opened = -1, "no_permit", None
     for permit in permits:
         depth, objection = permit.objection(request, now)
@@ -159,7 +161,13 @@ def rule(
 
     def denied(reason: str, missing: tuple[Missing, ...] = ()) -> Ruling:
         return Ruling(
-            allow=False, reason=reason, values=values, missing=missing, policy=under, found=request.found
+            allow=False,
+            reason=reason,
+            values=values,
+            missing=missing,
+            policy=under,
+            register=consents.digest,
+            found=request.found,
         )
 
     if request.blocked is not None:
@@ -180,6 +188,7 @@ def rule(
         permit=opened.id,
         consents=held,
         policy=under,
+        register=consents.digest,
         found=request.found,
     )
 

@@ -138,7 +138,10 @@ def read(path: Path) -> tuple[Checkpoint, ...]:
     if lines.pop():
         raise IntegrityError("the last checkpoint is cut off", where=str(path))
     for begin in range(0, len(lines), 6):
-        notes.append(parse("\n".join(lines[begin : begin + 6]) + "\n"))
+        try:
+            notes.append(parse("\n".join(lines[begin : begin + 6]) + "\n"))
+        except IntegrityError as error:
+            raise IntegrityError(error.what, where=f"{path}:{begin + 1}") from None
     return tuple(notes)
 
 

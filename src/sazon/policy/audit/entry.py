@@ -24,8 +24,11 @@ from sazon.policy.audit import merkle
 
 Value = str | int | bool | None | Sequence[str] | Mapping[str, int]
 """A word, a whole number, yes or no, nothing, words, or counts by word."""
-EVENTS = ("ruling", "sent", "answered", "consent", "withdrawn", "erased", "keys", "clock")
-"""Events known so far; others are allowed."""
+EVENTS = (
+    "ruling", "sent", "answered", "stopped", "failed", "cut",
+    "consent", "withdrawn", "terminated", "invalidated", "erased", "keys", "clock",
+)  # fmt: skip
+"""Events that sazon records."""
 SEED_BYTES, SALT_BYTES = 32, 16
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")

@@ -77,6 +77,12 @@ def open_keyring(policy: PolicyConfig, root: Path) -> Keyring:
         EnvironmentLacks: there is no keyring or no key.
         IntegrityError: the wrong key, or a changed keyring.
     """
+    if not (root / policy.folder / ring_file.NAME).is_file():
+        raise EnvironmentLacks(
+            "there are no keys yet",
+            where=str(root / policy.folder),
+            mend="Make them: sazon keys init RECIPE",
+        )
     return Keyring.open(root / policy.folder, open_source(policy.key, root=root))
 
 

@@ -249,6 +249,7 @@ def _checked(key: bytes | None, *, where: str) -> bytes:
         raise EnvironmentLacks(
             f"not a key: {KEY_BYTES} bytes in base64 are needed",
             where=where,
-            mend="A new one: openssl rand -base64 32",
+            mend="Put back the key that opens the keyring. Only where there is no keyring yet, make one:"
+            " openssl rand -base64 32",
         )
     return key
