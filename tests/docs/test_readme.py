@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,16 +33,6 @@ def test_prints_what_it_says(block: Block, reading: object) -> None:
     assert masked(session.output(block.output_of)) == masked(block.text), (
         "the output has changed its shape; run: python -m tools.refresh_readme RUN"
     )
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.skipif(
-    "SAZON_CI_INSTALL" not in os.environ, reason="installs; only .ci/run does (SAZON_CI_INSTALL=1)"
-)
-@pytest.mark.parametrize("block", named([b for b in ALL if b.installs]))
-def test_installs(block: Block, installing: Callable[[str], str]) -> None:
-    installing(block.text)
 
 
 @pytest.mark.parametrize("block", named([b for b in ALL if b.language == "yaml"]))

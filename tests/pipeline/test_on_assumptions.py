@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from sazon import pipeline, recipe
 from sazon.cli.main import app
 from sazon.core.errors import RecipeError
+from sazon.core.types import Candidate
+from sazon.evaluate.quality import draw_claimed
 
 HEAD = """name: on paper
 providers:
@@ -169,3 +171,18 @@ def test_no_heavy_package_is_imported(tmp_path):
         "assert not {'torch', 'transformers', 'sklearn'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_one_model_on_two_machines_is_as_accurate_on_one_as_on_the_other():
+    def host(name, tenure, **claim):
+        facts = {"accuracy_p10": 0.8, "accuracy_p90": 0.9, "tenure": tenure} | claim
+        return Candidate(name=name, technique="host", kind="assumed", base="llama-3.3-70b", facts=facts)
+
+    rented, bought = host("rented", "rent"), host("bought", "buy")
+    surer = host("surer", "buy", accuracy_p10=0.85)
+    api = Candidate(name="api", technique="api", kind="assumed", facts=dict(rented.facts))
+    candidates = [rented, bought, surer, api]
+    rngs = {c.name: np.random.default_rng(i) for i, c in enumerate(candidates)}
+    drawn = draw_claimed(candidates, draws=500, rngs=rngs).of("accuracy")
+    assert np.array_equal(drawn[:, 0], drawn[:, 1])
+    assert all(abs(np.corrcoef(drawn[:, 0], drawn[:, j])[0, 1]) < 0.2 for j in (2, 3))

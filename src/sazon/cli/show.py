@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _WIDEST = 400
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "accuracy": "accuracy %, 95 % (A: 80 %)", "assumed_accuracy": "accuracy %",
+        "accuracy": "accuracy %, 95 %", "mixed_accuracy": "accuracy %, 95 % (A: 80 %)",
+        "assumed_accuracy": "accuracy %",
         "cost": "{currency} per 1,000 right", "best": "P(best) %",
         "total": "total {currency}, P10–P90", "report": "Report",
         "renew": "Report of this: sazon report {run}",
@@ -43,7 +44,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "variants": "Median total, errors included, the lowest first; the same futures for every line.",
     },
     "es": {
-        "accuracy": "aciertos %, 95 % (S: 80 %)", "assumed_accuracy": "aciertos %",
+        "accuracy": "aciertos %, 95 %", "mixed_accuracy": "aciertos %, 95 % (S: 80 %)",
+        "assumed_accuracy": "aciertos %",
         "cost": "{currency} por 1.000 aciertos", "best": "P(mejor) %",
         "total": "total {currency}, P10–P90", "report": "Informe",
         "renew": "Informe de esto: sazon report {run}",
@@ -75,7 +77,8 @@ def outcome(result: Outcome, *, language: Language, as_json: bool) -> None:
     priced = result.costs is not None and result.decision is None
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    first = "assumed_accuracy" if result.without_data else "accuracy"
+    mixed = any(row["kind"] == "assumed" for row in result.table)
+    first = "assumed_accuracy" if result.without_data else "mixed_accuracy" if mixed else "accuracy"
     for key in (first, "cost", "total", *(("cheapest", "even") if priced else ("best",))):
         table.add_column(words[key].format(currency=currency), justify="right")
     for row in result.table:
@@ -279,9 +282,12 @@ def print_whole(table: Table, console: Console) -> None:
     """Print a table without losing a digit: into a file or a pipe as wide as it is, on a screen wrapped."""
     for column in table.columns:
         column.overflow = "fold"
-    wide = console.options.update(max_width=_WIDEST)
-    needed = table.__rich_measure__(console, wide).maximum
-    console.print(table, width=None if console.is_terminal else max(needed, 1), crop=False, soft_wrap=False)
+    if not console.is_terminal:
+        from rich.console import Console
+
+        needed = table.__rich_measure__(console, console.options.update(max_width=_WIDEST)).maximum
+        console = Console(width=max(console.width, needed))
+    console.print(table)
 
 
 def three_figures(amount: float, language: Language, *, decimals: int = 2) -> str:

@@ -40,7 +40,7 @@ def unknowns_of(
     total = total[:MOST_WORLDS]
     if total.shape[1] < 2 or total.shape[0] < 100:
         return (), Estimate.none("there is no other candidate", unit=unit)
-    moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
+    moving = _moving(inputs)
     shares = {i.name: i.first for i in influences}
     worth = partials(-total, moving, rng=rng, unit=unit, most=MOST_UNKNOWNS)
     found = tuple(
@@ -64,7 +64,7 @@ def influences_of(total: Floats, inputs: Mapping[str, Floats]) -> tuple[tuple[In
     from sazon.stats.chaos import influences
 
     total = total[:MOST_WORLDS]
-    moving = {n: c[:MOST_WORLDS] for n, c in inputs.items() if np.ptp(c[:MOST_WORLDS]) > 0}
+    moving = _moving(inputs)
     if total.shape[1] < 2 or not moving:
         return (), Estimate.none("there is no other candidate", unit="share")
     first, second = np.argsort(np.median(total, axis=0), kind="stable")[:2]
@@ -98,6 +98,16 @@ def dominated_by(total: Floats, names: tuple[str, ...]) -> tuple[Dominated, ...]
             by = min(known, key=lambda other: (known[other], float(means[names.index(other)])))
             found.append(Dominated(name=name, by=by, order=known[by]))
     return tuple(found)
+
+
+def _moving(inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Inputs that differ from world to world; of several that rank the worlds alike, the first."""
+    found: dict[bytes, tuple[str, Floats]] = {}
+    for name, column in inputs.items():
+        some = column[:MOST_WORLDS]
+        if np.ptp(some) > 0:
+            found.setdefault(np.argsort(some, kind="stable").tobytes(), (name, some))
+    return dict(found.values())
 
 
 def _assumed(estimate: Estimate) -> Estimate:

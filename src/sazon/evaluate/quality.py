@@ -33,8 +33,8 @@ def draw(
 
     Measured candidates share one Bayesian bootstrap of the test rows (by cluster). In the draws a
     missing answer counts as not right: whoever asked got nothing. Assumed and published candidates
-    are drawn from what is claimed of them, independently; their macro-F1 is taken to equal their
-    accuracy, and their errors to fall on all classes alike.
+    are drawn from what is claimed of them, independently but for one model on two machines; their
+    macro-F1 is taken to equal their accuracy, and their errors to fall on all classes alike.
 
     Args:
         config: what counts as right.
@@ -62,9 +62,10 @@ def draw(
             target, answers, Clustering.of(test.groups), draws=draws, rng=rng, error_weights=weights
         )
     mean_weight = 1.0 if weights is None else float(weights[target].mean())
+    known: dict[object, Floats] = {}
     for i, candidate in enumerate(candidates):
         if i not in measured:
-            accuracy = claimed_draws(candidate, draws=draws, rng=rng)
+            accuracy = _once(known, candidate, draws=draws, rng=rng)
             columns = [accuracy, accuracy, (1 - accuracy) * mean_weight]
             values[:, i, :] = np.stack(columns[: len(metrics)], axis=1)
     return QualityDraws(
@@ -103,7 +104,10 @@ def codes(test: Dataset, sheets: Sequence[AnswerSheet], right: Sequence[Flags]) 
 def draw_claimed(
     candidates: Sequence[Candidate], *, draws: int, rngs: Mapping[str, np.random.Generator]
 ) -> QualityDraws:
-    """Draw the accuracy of candidates of which only something is claimed, each independently.
+    """Draw the accuracy of candidates of which only something is claimed.
+
+    Each independently of the others, but a hosted model of which the same is claimed on two machines is as
+    accurate on one as on the other.
 
     Args:
         candidates: assumed or published.
@@ -113,7 +117,8 @@ def draw_claimed(
     Raises:
         DataError: a candidate says nothing of its quality.
     """
-    columns = [claimed_draws(c, draws=draws, rng=rngs[c.name]) for c in candidates]
+    known: dict[object, Floats] = {}
+    columns = [_once(known, c, draws=draws, rng=rngs[c.name]) for c in candidates]
     return QualityDraws(
         values=np.stack(columns, axis=1)[:, :, None],
         candidates=tuple(c.name for c in candidates),
@@ -139,6 +144,18 @@ def claimed_draws(candidate: Candidate, *, draws: int, rng: np.random.Generator)
         f"nothing is said of the quality of {candidate.name!r}",
         mend="Give `recorded`, `published: {k, n, source}` or `assumed: {accuracy: {p10, p90}}`.",
     )
+
+
+def _once(
+    known: dict[object, Floats], candidate: Candidate, *, draws: int, rng: np.random.Generator
+) -> Floats:
+    """The draws of a candidate, those of the same model elsewhere where they are known already."""
+    claim = tuple(candidate.facts.get(name) for name in ("accuracy_p10", "accuracy_p90", "k", "n"))
+    hosted = candidate.technique == "host" and candidate.base is not None
+    key = (candidate.base, claim) if hosted else candidate.name
+    if key not in known:
+        known[key] = claimed_draws(candidate, draws=draws, rng=rng)
+    return known[key]
 
 
 def _number(value: object) -> float:

@@ -102,7 +102,8 @@ def _why(wanted: Recipe) -> str:
 def stand_on_assumptions(wanted: Recipe, opened: Run) -> Ground:
     """What is published and assumed of every candidate, as the rest of the pipeline takes it.
 
-    Accuracies are drawn independently of one another. What training takes is not known and left out.
+    Accuracies are drawn independently of one another, but for one model on two machines. What training
+    takes is not known and left out.
 
     Raises:
         RecipeError: something is not said; nothing is guessed.

@@ -39,7 +39,8 @@ def influences(x: Floats, y: Floats, *, level: float = 0.95) -> Influences:
     y ≈ Σ_α c_α ψ_α(x), ψ of Hermite polynomials of normal scores or of Legendre polynomials of ranks,
     whichever predicts rows left out better. First: share of the terms in one input alone; total: mean
     square of all terms with it. What chance would add to them is taken off. Where inputs are many, those
-    with the least rank correlation act alone and have no interactions.
+    with the least rank correlation, with the result or with its distance from the mean, act alone and have
+    no interactions.
 
     Args:
         x: shape (n, inputs), none constant.
@@ -92,7 +93,9 @@ Term = tuple[int, ...]
 
 def _terms(ranks: Floats, y: Floats, n: int) -> list[Term]:
     """All products up to the highest degree there are rows for, of the inputs that matter most."""
-    order = np.argsort(-np.abs(_columns_with(ranks, np.argsort(np.argsort(y)) / n)), kind="stable")
+    # An input may move the result neither up nor down, only away: one that scales a gap of either sign.
+    moved, away = (np.abs(_columns_with(ranks, np.argsort(np.argsort(v)) / n)) for v in (y, np.abs(y)))
+    order = np.argsort(-np.maximum(moved, away), kind="stable")
     together, alone = order[:MOST_TOGETHER], order[MOST_TOGETHER:]
     room = max(min(MOST_TERMS, n // ROWS_A_TERM) - ALONE * len(alone), len(together))
     degree = 1
