@@ -15,7 +15,8 @@ class Require(Config):
     """Hard gates: what fails one is out, whatever it costs."""
 
     data_leaves: Literal["never", "consented", "allowed"] = "consented"
-    """Whether requests may go to a provider: never, only to consented ones, or to any."""
+    """Whether requests may leave the house: never, not even to rented machines; to rented machines and
+    consented providers; or to anybody."""
     latency_p95_s: Annotated[float, Field(gt=0)] | None = None
     """95 % of requests must be answered within this; unknown latency does not pass."""
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
