@@ -22,8 +22,8 @@ def sazon(*words):
 @pytest.mark.parametrize(
     ("language", "says"),
     [
-        ("en", ["chosen", "because each GPU then serves most requests", "8 in 10 between", "2,745"]),
-        ("es", ["elegida", "porque así cada GPU atiende más peticiones", "8 de cada 10 entre", "2.745"]),
+        ("en", ["chosen", "because the fewest GPUs are then needed in all", "8 in 10 between", "2,745"]),
+        ("es", ["elegida", "porque así se necesitan menos GPU en total", "8 de cada 10 entre", "2.745"]),
     ],
 )
 def test_it_says_what_it_takes_and_why_in_both_languages(language, says):

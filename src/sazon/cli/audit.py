@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sazon.cli.audit_options import (
+    anchors_in,
+    fields,
+    moment,
+    open_log,
+    pairs,
+    public_of,
+    see_that_they_exist,
+    standing,
+    strangers,
+)
 from sazon.cli.speaking import speaking_plainly
 
 if TYPE_CHECKING:
     from sazon.core.words import Language
     from sazon.policy.audit.checkpoint import Checkpoint
     from sazon.policy.audit.claims import Answer
-    from sazon.policy.audit.log import AuditLog
-    from sazon.policy.locks import Locks
 
 app = typer.Typer(no_args_is_help=True, help="Check the audit log and prove things from it.")
 
@@ -66,11 +74,11 @@ def verify(
 
     with speaking_plainly(as_json=as_json):
         say = _sayer(language)
-        anchors = _anchors(anchor)
+        anchors = anchors_in(anchor)
         if proof is not None:
-            _show(_checked(proof, _public(key, recipe), anchors, say), as_json=as_json)
+            _show(_checked(proof, public_of(key, recipe), anchors, say), as_json=as_json)
             return
-        found = _open(store, key, recipe).verify(*anchors)
+        found = open_log(store, key, recipe).verify(*anchors)
         problems = [problem.words(_language(language)) for problem in found.problems]
         if problems:
             # One that stands for all: the others follow it on their own lines.
@@ -115,20 +123,20 @@ def prove(
     from sazon.policy.audit import claims
 
     with speaking_plainly(as_json=as_json):
-        say, log = _sayer(language), _open(store, key, recipe)
+        say, log = _sayer(language), open_log(store, key, recipe)
         if index is not None:
             document = claims.prove_entry(log, index, opened=opened or ["event", "at"])
             words, result = say("entry_proved", index=index), {"index": index}
         else:
-            where = _where(event=[event], classes=classes, provider=provider, purposes=purpose)
-            where |= _pairs(further or [])
-            _see_that_they_exist(event, classes or [])
-            kept = next(reversed(_anchors(anchor)), None)
+            where = fields(event=[event], classes=classes, provider=provider, purposes=purpose)
+            where |= pairs(further or [])
+            see_that_they_exist(event, classes or [])
+            kept = next(reversed(anchors_in(anchor)), None)
             dossier = claims.prove(
                 log,
-                since=_moment(since),
-                until=_moment(until),
-                at=_standing(log, key),
+                since=moment(since),
+                until=moment(until),
+                at=standing(log, key),
                 anchor=kept,
                 opened=opened or (),
                 **where,
@@ -138,7 +146,7 @@ def prove(
                 _told(dossier.answer, say),
                 _counts(dossier.answer),
             )
-            strange = [] if key is not None else _strangers(recipe, provider or [])
+            strange = [] if key is not None else strangers(recipe, provider or [])
             words = " ".join([words, *(say("unknown_provider", provider=one) for one in strange)])
         _write(out, claims.written(document))
         _show(result | {"file": str(out), "words": f"{words} {say('written', path=out)}"}, as_json=as_json)
@@ -159,7 +167,7 @@ def tail(
     from sazon.policy.audit.entry import canonical, visible
 
     with speaking_plainly(as_json=as_json):
-        for each in _open(store, key, recipe).tail(count):
+        for each in open_log(store, key, recipe).tail(count):
             if as_json:
                 typer.echo(canonical({"index": each.index, **each.fields}))
                 continue
@@ -201,9 +209,9 @@ def export(
             _write(out, text)
             _show({"file": str(out), "words": say("drafted", path=out)}, as_json=as_json)
             return
-        log = _open(store, key, recipe)
+        log = open_log(store, key, recipe)
         found = claims.prove(
-            log, since=_moment(since), until=_moment(until), at=_standing(log, key), opened=None
+            log, since=moment(since), until=moment(until), at=standing(log, key), opened=None
         )
         _write(out, found.text)
         words = say("exported", size=found.answer.entries, path=out)
@@ -225,7 +233,7 @@ def checkpoint(
     Example: [cyan]sazon audit checkpoint --anchor /media/safe/anchors.txt[/cyan]
     """
     with speaking_plainly(as_json=as_json):
-        log = _open(store, key, recipe)
+        log = open_log(store, key, recipe)
         note = log.checkpoint() if anchor is None else log.anchor(anchor)
         if as_json:
             _show(
@@ -251,147 +259,10 @@ def _paper(
             mend="Give --dpia or --ropa, --format md or jsonld, and no --key, --since or --until.",
         )
     language = _language(lang)
-    paper = paper_of(pipeline.recipe_of(recipe), kind, anchors=_anchors(anchor))
+    paper = paper_of(pipeline.recipe_of(recipe), kind, anchors=anchors_in(anchor))
     if form == "md":
         return papers.markdown(paper, language)
     return json.dumps(papers.jsonld(paper, language), indent=1, ensure_ascii=False) + "\n"
-
-
-# -------------------------------------------------------------------------------- parsing
-
-
-def _open(store: str, key: str | None, recipe: Path) -> AuditLog:
-    """The log of a store that is there, or that of a recipe."""
-    from sazon.core.errors import EnvironmentLacks
-    from sazon.core.store import Store
-    from sazon.policy.audit.log import AuditLog
-
-    if key is None:
-        return _locks(recipe).log
-    sign, public = _keys(key)
-    file = Path(store.removeprefix("sqlite:///"))
-    if store.startswith("sqlite:///") and not file.exists():
-        raise EnvironmentLacks("there is no log", where=str(file), mend="Name its store with --store.")
-    return AuditLog(Store.open(store), sign=sign, public=public)
-
-
-def _locks(recipe: Path) -> Locks:
-    from sazon import pipeline
-    from sazon.policy.locks import Locks
-
-    wanted = pipeline.recipe_of(recipe)
-    return Locks.open(wanted.config.policy, root=wanted.root)
-
-
-def _public(key: str | None, recipe: Path) -> bytes:
-    """The public key to check something with."""
-    return _keys(key)[1] if key is not None else _locks(recipe).keyring.public("audit")
-
-
-def _keys(given: str) -> tuple[Any, bytes]:
-    """A signing function where the key is private, else None; and the public key."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-    from sazon.core.errors import RecipeError
-
-    try:
-        if Path(given).is_file():
-            content = Path(given).read_bytes()
-            if b"PRIVATE KEY" in content:
-                private = serialization.load_pem_private_key(content, None)
-                if isinstance(private, Ed25519PrivateKey):
-                    return private.sign, private.public_key().public_bytes_raw()
-            elif b"PUBLIC KEY" in content:
-                public = serialization.load_pem_public_key(content)
-                if isinstance(public, Ed25519PublicKey):
-                    return None, public.public_bytes_raw()
-            given = content.decode().strip()
-        if len(raw := bytes.fromhex(given)) == 32:
-            return None, raw
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
-        pass
-    # Raised outside the handler: its errors may quote the key.
-    raise RecipeError(
-        "--key is not an Ed25519 key", mend="Give 64 hexadecimal digits, or a PEM file without password."
-    )
-
-
-def _standing(log: AuditLog, key: str | None) -> Checkpoint | None:
-    """What to stand on: a new checkpoint where one can be signed, else that of the last commit."""
-    return log.latest() if key is not None and _keys(key)[0] is None else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A time as people write it; a day begins at midnight UTC."""
-    from sazon.core.errors import RecipeError
-
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(f"{text}T00:00:00+00:00" if len(text) == len("2026-11-03") else text)
-    except ValueError:
-        found = datetime.min
-    if found.tzinfo is None:
-        raise RecipeError(
-            "a time is not understood", mend="Write 2026-11-03 (midnight UTC) or 2026-11-03T12:00:00+01:00."
-        )
-    return found
-
-
-def _anchors(path: Path | None) -> tuple[Checkpoint, ...]:
-    """The checkpoints of a file that was named; one without any would check nothing."""
-    from sazon.core.errors import IntegrityError
-    from sazon.policy.audit import checkpoint
-
-    found = () if path is None else checkpoint.read(path)
-    if path is not None and not found:
-        raise IntegrityError(
-            "the file of checkpoints is empty",
-            where=str(path),
-            mend="Restore it: without it a cut is not seen.",
-        )
-    return found
-
-
-def _see_that_they_exist(event: str, classes: Sequence[str]) -> None:
-    """Refuse a question about a kind or a class that no entry can have: its answer would be none."""
-    from sazon.core import registry
-    from sazon.core.dataset import DataClass
-    from sazon.policy.audit.entry import EVENTS
-
-    if event not in EVENTS:
-        raise registry.unknown("kind of entry", event, list(EVENTS), where="--event")
-    known = [*(one.value for one in DataClass), "unknown"]
-    for name in classes:
-        if name not in known:
-            raise registry.unknown("class of data", name, known, where="--class")
-
-
-def _strangers(recipe: Path, providers: Sequence[str]) -> list[str]:
-    """Providers asked about that the recipe does not have: a typing error would prove that nothing left."""
-    from sazon import pipeline
-
-    known = pipeline.recipe_of(recipe).config.providers
-    return [name for name in providers if name not in known]
-
-
-def _where(**given: list[str] | None) -> dict[str, Any]:
-    return {name: values for name, values in given.items() if values}
-
-
-def _pairs(given: Sequence[str]) -> dict[str, Any]:
-    """`name=value`; yes and no are written true and false."""
-    from sazon.core.errors import RecipeError
-
-    found: dict[str, Any] = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise RecipeError("--where is name=value", mend="For example --where allow=true.")
-        found.setdefault(name, []).append({"true": True, "false": False}.get(value, value))
-    return found
 
 
 def _checked(proof: Path, public: bytes, anchors: Sequence[Checkpoint], say: Any) -> dict[str, Any]:

@@ -200,16 +200,16 @@ class Run:
         began = time.perf_counter()
         with readable_disk_errors(folder):
             shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
             try:
+                partial.mkdir(parents=True)
                 work(partial)
+                made = digest.of_folder(partial)
+                shutil.rmtree(folder, ignore_errors=True)
+                partial.replace(folder)
             except BaseException:
-                # A killed process cannot clean up; the next start does. A failed one can.
+                # A killed process cannot clean up; the next start does. A failed or interrupted one can.
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
-            made = digest.of_folder(partial)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.replace(folder)
         seconds = round(time.perf_counter() - began, 3)
         self._append(
             "manifest.jsonl",
