@@ -186,6 +186,21 @@ def test_how_good_an_assumed_candidate_would_have_to_be():
     assert "flip.accuracy_never" in [f.key for f in decide(*dear).flips]
 
 
+def test_an_accuracy_that_some_futures_put_out_of_reach_is_told_as_such():
+    case = setting(
+        {"a": beta(0.90, 50, 3), "b": beta(0.85, 300, 4)},
+        {"a": 1000, "b": 8000},
+        same("ab", 0),
+        kinds={"b": "assumed"},
+    )
+    decision = decide(*case)
+    flip = next(f for f in decision.flips if f.key.startswith("flip.accuracy"))
+    assert flip.key == "flip.accuracy_needed_open"
+    for language, words in (("en", "more than any accuracy can reach"), ("es", "ninguna exactitud alcanza")):
+        assert words in phrase(flip, language)
+        assert verdict(decision, language)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.floats(0.5, 0.99), min_size=2, max_size=5),
