@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from sazon.core.outlook import Outlook, Unknown
 from sazon.core.types import Candidate, Costs, Estimate, Evaluation, QualityDraws
 from sazon.core.words import LANGUAGES, catalogue
 from sazon.decide import DecideConfig, choose, phrase, phrase_gate, verdict
@@ -136,6 +138,24 @@ def test_labels_cannot_settle_what_is_uncertain_in_prices():
     last = next(r for r in decision.reasons if r.key == "reason.pin_down")
     assert last.values["driver"] == "pue"
     assert "power overhead" in phrase(last, "en")
+
+
+@pytest.mark.parametrize(("placements", "driver"), [({}, "demand.requests_per_day"), ({"c": "cloud"}, "pue")])
+def test_what_is_worth_most_to_know_is_named_where_the_gates_let_all_pass(placements, driver):
+    coin = np.random.default_rng(3).normal(0, 5000, WORLDS)
+    fixed = {"a": 5000, "b": 5000 + coin, "c": 90_000}
+    candidates, evaluation, quality, costs = setting(
+        same("abc", 0.9), fixed, same("abc", 0), placements=placements
+    )
+    worth = {"pue": 1.0, "demand.requests_per_day": 9.0}
+    unknowns = tuple(
+        Unknown(name=n, share=Estimate(value=0.5, unit="share"), worth=Estimate(value=w, unit="EUR"))
+        for n, w in worth.items()
+    )
+    costs = replace(costs, drawn={"pue": coin}, outlook=Outlook(unknowns=unknowns))
+    decision = decide(candidates, evaluation, quality, costs)
+    last = next(r for r in decision.reasons if r.key == "reason.pin_down")
+    assert last.values["driver"] == driver
 
 
 def test_what_fails_a_gate_is_out_however_cheap():

@@ -284,6 +284,8 @@ def _driver(evidence: _Evidence) -> str | None:
         for unknown in evidence.costs.outlook.unknowns
         if labels_help or unknown.name not in measured
     }
+    if evidence.everyone.names != futures.names:
+        worth = {}  # what is worth knowing among all candidates is not so among those that pass the gates
     if worth and max(worth.values()) > 0:
         return max(worth, key=lambda name: worth[name])
     pair = (evidence.choice, other)
