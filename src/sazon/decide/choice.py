@@ -284,9 +284,9 @@ def _driver(evidence: _Evidence) -> str | None:
         for unknown in evidence.costs.outlook.unknowns
         if labels_help or unknown.name not in measured
     }
-    if evidence.everyone.names != futures.names:
-        worth = {}  # what is worth knowing among all candidates is not so among those that pass the gates
-    if worth and max(worth.values()) > 0:
+    # What is worth knowing among all candidates is not so among those that pass the gates.
+    all_pass = evidence.everyone.names == futures.names
+    if all_pass and max(worth.values(), default=0.0) > 0:
         return max(worth, key=lambda name: worth[name])
     pair = (evidence.choice, other)
     accuracies = {

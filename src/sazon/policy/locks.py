@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sazon.core.errors import EnvironmentLacks, IntegrityError, RecipeError
+from sazon.core.errors import IntegrityError, RecipeError
 from sazon.core.store import Store
 from sazon.policy.audit.entry import Value
 from sazon.policy.audit.log import AuditLog
@@ -21,7 +21,7 @@ from sazon.policy.consent import NOBODY, Consents, Ending, Record, written
 from sazon.policy.gate import Gate
 from sazon.policy.keys import ring_file
 from sazon.policy.keys.keyring import Keyring
-from sazon.policy.keys.source import open_source
+from sazon.policy.keys.lifecycle import open_keyring
 from sazon.policy.permit import Permit
 from sazon.policy.register import Register
 from sazon.policy.vault import Erased, Vault
@@ -58,13 +58,7 @@ class Locks:
             EnvironmentLacks: there are no keys, or the key source, the file or the server is not there.
             IntegrityError: a wrong key, a damaged store, or one that belongs to other keys.
         """
-        if not exist(config, root):
-            raise EnvironmentLacks(
-                "there are no keys yet",
-                where=str(root / config.folder),
-                mend="Make them: sazon keys init RECIPE",
-            )
-        keyring = Keyring.open(root / config.folder, open_source(config.key, root=root))
+        keyring = open_keyring(config, root)
         store = Store.open(config.store, root=root)
         opened = cls(
             config=config,
